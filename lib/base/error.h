@@ -1,0 +1,36 @@
+/* Making and changing error objects. Every function that can fail in a way that a person should read
+   about takes `ctcd_error **err` last (NULL = not wanted) and returns the code that it put there:
+
+       return error_set(err, CTCD_E_NOT_FOUND, "see: ctcd stack list", "there is no stack \"%s\"", name);
+
+   An error that cannot be allocated becomes the static out-of-memory error. *err is overwritten, not
+   leaked: an older error there is released. */
+#ifndef CTCD_BASE_ERROR_H
+#define CTCD_BASE_ERROR_H
+
+#include <ctcd/error.h>
+
+#include "base/mem.h"
+
+/* hint: what to do next, or NULL. */
+int error_set(ctcd_error **err, int code, const char *hint, const char *fmt, ...) _printf_(4, 5);
+/* `fmt: strerror(os_errno)`; the code follows from the errno (ENOENT NOT_FOUND, EACCES NOT_ALLOWED,
+   ENOMEM NOMEM, ENOSPC NO_SPACE, others IO). */
+int error_system(ctcd_error **err, int os_errno, const char *fmt, ...) _printf_(3, 4);
+int error_nomem(ctcd_error **err);
+/* Puts `fmt: ` in front of the message that is there; code and hint stay. Returns the code. */
+int error_prefix(ctcd_error **err, const char *fmt, ...) _printf_(2, 3);
+/* Replaces the hint. Returns the code. */
+int error_hint(ctcd_error **err, const char *fmt, ...) _printf_(2, 3);
+void error_set_http(ctcd_error *err, int http_status);
+void error_set_retryable(ctcd_error *err);
+/* The last lines of a log that belong to the cause, shown between message and hint. */
+int error_set_details(ctcd_error **err, const char *details);
+
+void error_done(ctcd_error **err); /* for _cleanup_ */
+
+/* ctcd_error_ref/unref for layers below the API. */
+ctcd_error *error_ref(ctcd_error *err);
+ctcd_error *error_unref(ctcd_error *err);
+
+#endif
