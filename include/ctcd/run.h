@@ -1,0 +1,88 @@
+/**
+ * @file run.h
+ * Runs: one firing of a pipeline. ctcd_run is a snapshot of the record; get it again for a newer one.
+ */
+#ifndef CTCD_RUN_H
+#define CTCD_RUN_H
+
+#include <ctcd/decision.h>
+#include <ctcd/pipeline.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Runs a pipeline once, now.
+ *
+ * @param timeout_ms  > 0; < 0 = 24 h. At the deadline the run is cancelled.
+ * @param ret_run     The ended run, also when it failed (the one output that is set together with an
+ *                    error); may be NULL.
+ * @retval CTCD_E_FAILED  A step failed; message and details say which and why.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_pipeline_run(ctcd_pipeline *pipeline, int64_t timeout_ms, ctcd_run **ret_run,
+                               ctcd_error **err);
+/** Begins it; ctcd_op_take_run() has the run. Progress lines say which step begins and how it ended. @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_pipeline_run_begin(ctcd_pipeline *pipeline, int64_t timeout_ms, ctcd_op **ret_op,
+                                     ctcd_error **err);
+
+/** Finds a run by name or UUID (prefix). @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_run_get(ctcd_context *ctx, const char *name, ctcd_run **ret_run, ctcd_error **err);
+/** Runs, newest first. @param pipeline, schedule Names, NULL = any. @param limit 1 to 100,000. @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_run_list(ctcd_context *ctx, const char *pipeline, const char *schedule, int64_t limit,
+                           int64_t offset, ctcd_list **ret_list, ctcd_error **err);
+/** Takes a reference. @return @p run. @threads Any. @since 0.1 */
+CTCD_API ctcd_run *ctcd_run_ref(ctcd_run *run);
+/** Drops a reference; accepts NULL. @return NULL. @threads Any. @since 0.1 */
+CTCD_API ctcd_run *ctcd_run_unref(ctcd_run *run);
+
+/** @name The record. Texts are borrowed; "" where there is nothing. @{ */
+/** @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_run_uuid(const ctcd_run *run);
+/** "digits-25_Nov_26-04_00_00_000000". @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_run_name(const ctcd_run *run);
+/** @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_run_pipeline(const ctcd_run *run);
+/** @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_run_schedule(const ctcd_run *run);
+/** "pending", "running", "completed", "failed", "canceled" or "abandoned". @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_run_status(const ctcd_run *run);
+/** Why it did not complete. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_run_error(const ctcd_run *run);
+/** The instant that it stands for, or CTCD_TIME_NONE for a manual run. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_run_nominal(const ctcd_run *run);
+/** CTCD_TIME_NONE = not yet. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_run_started(const ctcd_run *run);
+/** CTCD_TIME_NONE = not yet. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_run_ended(const ctcd_run *run);
+/** @} */
+/** @name Its steps, in the order in which they run; last attempt. NULL out of range. @{ */
+/** @threads Any. @since 0.1 */
+CTCD_API size_t ctcd_run_step_count(const ctcd_run *run);
+/** @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_run_step_name(const ctcd_run *run, size_t index);
+/** "pending", "running", "completed", "failed", "skipped" or "canceled". @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_run_step_status(const ctcd_run *run, size_t index);
+/** Why it failed or was skipped. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_run_step_error(const ctcd_run *run, size_t index);
+/** Number of attempts, 0 = not started. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_run_step_attempts(const ctcd_run *run, size_t index);
+/** Its outputs as a JSON object, "{}" without; borrowed. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_run_step_outputs(const ctcd_run *run, size_t index);
+/** CTCD_TIME_NONE = not yet. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_run_step_started(const ctcd_run *run, size_t index);
+/** CTCD_TIME_NONE = not yet. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_run_step_ended(const ctcd_run *run, size_t index);
+/** The decision that the step made, or NULL; borrowed. @threads Any. @since 0.1 */
+CTCD_API ctcd_decision *ctcd_run_step_decision(const ctcd_run *run, size_t index);
+/** @} */
+/** As ctcd_list_format(). @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_run_format(const ctcd_run *run, const char *format, char **ret_text, ctcd_error **err);
+/** The last @p lines (1 to 10,000) that a step printed; owned. @param step NULL = the last step that printed anything. @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_run_logs(ctcd_run *run, const char *step, int64_t lines, char **ret_text, ctcd_error **err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,111 @@
+/**
+ * @file schedule.h
+ * Schedules: when a pipeline runs. The spec is pure (ctcd_schedule_next() needs no home); creating stores
+ * it with its pipeline; the scheduler fires stored ones.
+ *
+ * Fires are the nominal times start + k * every in [start, end): a 60 s interval over ten minutes is
+ * exactly ten runs. Each (schedule, nominal time) is claimed in the store before its run starts, so it
+ * runs once, whoever crashes.
+ */
+#ifndef CTCD_SCHEDULE_H
+#define CTCD_SCHEDULE_H
+
+#include <ctcd/pipeline.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A schedule that fires every @p every_ms (1 s to 366 days, whole seconds). @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_schedule_new_interval(ctcd_context *ctx, int64_t every_ms, ctcd_schedule **ret_schedule,
+                                        ctcd_error **err);
+/** Takes a reference. @return @p schedule. @threads Any. @since 0.1 */
+CTCD_API ctcd_schedule *ctcd_schedule_ref(ctcd_schedule *schedule);
+/** Drops a reference; accepts NULL; a stored schedule goes on. @return NULL. @threads Any. @since 0.1 */
+CTCD_API ctcd_schedule *ctcd_schedule_unref(ctcd_schedule *schedule);
+/**
+ * First instant and end (not itself a fire, unless @p end_inclusive is 1), wall-clock ms;
+ * CTCD_TIME_NONE = the moment of creation, and no end.
+ * @retval CTCD_E_INVALID  The end is not after the start.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_schedule_set_window(ctcd_schedule *schedule, int64_t start_ms, int64_t end_ms,
+                                      int end_inclusive, ctcd_error **err);
+/** What happens to fires missed while no scheduler ran: "skip", "latest" (default), "all". @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_schedule_set_catchup(ctcd_schedule *schedule, const char *policy, ctcd_error **err);
+/** What happens to a fire while the run before still runs: "skip" (default), "buffer_all". @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_schedule_set_overlap(ctcd_schedule *schedule, const char *policy, ctcd_error **err);
+/**
+ * Next nominal time strictly after @p after_ms.
+ * @param after_ms  CTCD_TIME_NONE = before the first.
+ * @retval CTCD_NONE  No further fire; ret_when_ms is untouched.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_schedule_next(const ctcd_schedule *schedule, int64_t after_ms, int64_t *ret_when_ms,
+                                ctcd_error **err);
+
+/**
+ * Stores the pipeline (with its parameters as they are now) and the schedule, under one name.
+ * @param name  NULL = the pipeline's name.
+ * @retval CTCD_E_EXISTS  There is a schedule of that name.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_schedule_create(ctcd_schedule *schedule, ctcd_pipeline *pipeline, const char *name,
+                                  ctcd_error **err);
+/** Finds a stored one by name or UUID (prefix). @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_schedule_get(ctcd_context *ctx, const char *name, ctcd_schedule **ret_schedule,
+                               ctcd_error **err);
+/** All stored ones, by name. @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_schedule_list(ctcd_context *ctx, ctcd_list **ret_list, ctcd_error **err);
+/** Removes it; its runs stay. @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_schedule_delete(ctcd_schedule *schedule, ctcd_error **err);
+
+/** "" before it was created. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_schedule_name(const ctcd_schedule *schedule);
+/** "" before it was created. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_schedule_uuid(const ctcd_schedule *schedule);
+/** Name of its pipeline. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_schedule_pipeline(const ctcd_schedule *schedule);
+/** @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_schedule_every(const ctcd_schedule *schedule);
+/** CTCD_TIME_NONE = from creation on. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_schedule_start(const ctcd_schedule *schedule);
+/** CTCD_TIME_NONE = never. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_schedule_end(const ctcd_schedule *schedule);
+/** "skip", "latest", "all". @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_schedule_catchup(const ctcd_schedule *schedule);
+/** "skip", "buffer_all". @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_schedule_overlap(const ctcd_schedule *schedule);
+/** Nominal times up to this one have been decided; CTCD_TIME_NONE = none yet. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_schedule_last(const ctcd_schedule *schedule);
+/** Number of runs and of dropped fires so far. @param what "runs" or "drops". @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_schedule_counter(const ctcd_schedule *schedule, const char *what);
+/** As ctcd_list_format(). @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_schedule_format(const ctcd_schedule *schedule, const char *format, char **ret_text,
+                                  ctcd_error **err);
+
+/** End when no fire can come any more and no run is left. */
+#define CTCD_SCHEDULER_UNTIL_IDLE 0x1u
+/**
+ * Makes this context a scheduler: from now on, while it is dispatched, it fires the stored schedules of
+ * its home and carries out their runs, one at a time. Runs that a crashed process left are resumed first.
+ *
+ * @param flags   CTCD_SCHEDULER_* or 0.
+ * @param ret_op  Ends when idle (UNTIL_IDLE), by ctcd_op_cancel() (the run of the moment is cancelled), or
+ *                by an error of the store.
+ * @retval CTCD_E_CONFLICT  Another live process is the scheduler of this home.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_scheduler_start(ctcd_context *ctx, uint32_t flags, ctcd_op **ret_op, ctcd_error **err);
+
+/** Reads an RFC 3339 instant, "now" or "+10m" (after @p base_ms) into wall-clock ms. @threads Any. @since 0.1 */
+CTCD_API int ctcd_time_parse(const char *text, int64_t base_ms, int64_t *ret_ms, ctcd_error **err);
+/** Writes an instant as RFC 3339 in UTC, "2026-01-01T00:00:00Z", with milliseconds where there are any. @param ret_text At least 32 bytes, by the caller. @threads Any. @since 0.1 */
+CTCD_API int ctcd_time_format(int64_t ms, char *ret_text, size_t size);
+/** Reads a duration: "60", "90s", "10m", "1h30m", "250ms". @threads Any. @since 0.1 */
+CTCD_API int ctcd_duration_parse(const char *text, int64_t *ret_ms, ctcd_error **err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
