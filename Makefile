@@ -1,0 +1,189 @@
+# libctcd: how everything is built, tested and installed. `make help` lists the targets.
+# Needs GNU make. Nothing has to be configured; ./configure, where somebody runs it, writes config.mk.
+#
+#   BUILD=dir     builds there instead of in build/        V=1      shows the commands
+#   CC, CFLAGS, CPPFLAGS, LDFLAGS, WERROR=-Werror          prefix, libdir, ..., DESTDIR as usual
+SHELL := /bin/bash
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+# Called as `make -f ../Makefile` from another folder: that folder becomes BUILD.
+FROM := $(dir $(lastword $(MAKEFILE_LIST)))
+ifneq ($(FROM),./)
+.PHONY: $(or $(MAKECMDGOALS),all)
+$(firstword $(or $(MAKECMDGOALS),all)):
+	@$(MAKE) --no-print-directory -C '$(FROM)' BUILD="$$(realpath --relative-to='$(FROM)' .)" $(MAKECMDGOALS)
+$(wordlist 2,99,$(MAKECMDGOALS)): $(firstword $(MAKECMDGOALS)) ;
+else
+
+BUILD := build
+ifneq ($(words $(BUILD)),1)
+$(error BUILD must not contain a blank (the folder of the checkout may); it is "$(BUILD)")
+endif
+-include config.mk
+-include $(BUILD)/config.mk
+
+VERSION := $(shell sed -n 's/^\#define CTCD_VERSION_[MP][A-Z]* *//p' include/ctcd/base.h | paste -sd.)
+SONAME := libctcd.so.0
+
+CC ?= cc
+CFLAGS ?= -O2 -g
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PKG_CONFIG ?= pkg-config
+PYTHON ?= python3
+VENV ?= build/venv
+PACKAGES := libcurl jansson yaml-0.1 sqlite3
+
+prefix ?= /usr/local
+exec_prefix ?= $(prefix)
+bindir ?= $(exec_prefix)/bin
+libdir ?= $(exec_prefix)/lib
+libexecdir ?= $(exec_prefix)/libexec
+includedir ?= $(prefix)/include
+INSTALL ?= install
+
+V ?= 0
+say = $(if $(filter 0,$(V)),@printf '  %-5s %s\n' $(1) '$(2)';,)
+
+# ---- sources ----------------------------------------------------------------------------------
+LIB_C := $(sort $(wildcard lib/*/*.c lib/*/*/*.c))
+CLI_C := $(sort $(wildcard cli/*.c))
+SHIM_C := $(sort $(wildcard shim/*.c))
+SHIM_LIB_C := $(shell sed -n 's/^SHIM_NEEDS *//p' shim/needs 2>/dev/null)
+UNIT_C := $(sort $(wildcard tests/unit/test_*.c))
+API_C := $(sort $(wildcard tests/api/test_*.c))
+FAULT_C := $(sort $(wildcard tests/fault/test_*.c))
+PROGRAM_C := $(sort $(filter-out %_preload.c,$(wildcard tests/programs/*.c)))
+PRELOAD_C := $(sort $(wildcard tests/programs/*_preload.c))
+SUPPORT_C := $(sort $(wildcard tests/support/*.c))
+
+LIB_O := $(LIB_C:%.c=$(BUILD)/obj/so/%.o)
+TEST_LIB_O := $(LIB_C:%.c=$(BUILD)/obj/test/%.o)
+CLI_O := $(CLI_C:%.c=$(BUILD)/obj/cli/%.o)
+SHIM_O := $(SHIM_C:%.c=$(BUILD)/obj/shim/%.o) $(SHIM_LIB_C:%.c=$(BUILD)/obj/shim/%.o)
+SUPPORT_O := $(SUPPORT_C:%.c=$(BUILD)/obj/check/%.o)
+
+UNIT := $(UNIT_C:tests/unit/%.c=$(BUILD)/test/%)
+API := $(API_C:tests/api/%.c=$(BUILD)/test/%)
+FAULT := $(FAULT_C:tests/fault/%.c=$(BUILD)/test/%)
+PROGRAMS := $(PROGRAM_C:tests/programs/%.c=$(BUILD)/test/%) $(PRELOAD_C:tests/programs/%.c=$(BUILD)/test/%.so)
+SUITES := $(UNIT) $(API) $(FAULT)
+ifneq ($(words $(sort $(SUITES) $(PROGRAMS))),$(words $(SUITES) $(PROGRAMS)))
+$(error two tests have the same file name; in all of tests/ each needs its own)
+endif
+
+# ---- flags ------------------------------------------------------------------------------------
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(WERROR)
+BASE_FLAGS := -std=c11 -D_GNU_SOURCE -fno-strict-aliasing -fstack-protector-strong $(WARN) -MMD -MP
+COMPILE = $(CC) $(BASE_FLAGS) $(CONFIG_FLAGS) $(CPPFLAGS) $(CFLAGS)
+CONFIG_FLAGS := $(addprefix -include ,$(firstword $(wildcard $(BUILD)/config.h config.h)))
+LINK = $(CC) $(CFLAGS) -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS)
+LIBEXEC := $(libexecdir)/ctcd
+# The few files that hold an installed path are the only ones that a change of prefix compiles again.
+PATH_C := $(shell grep -rls CTCD_LIBEXECDIR lib --include=*.c)
+PATH_FLAGS = $(if $(filter $(PATH_C),$<),-DCTCD_LIBEXECDIR='"$(LIBEXEC)"')
+
+# Rewritten only when its content changes; what depends on it is then built again.
+remember = $(shell mkdir -p '$(BUILD)' && { [ "$$(cat $(BUILD)/$(1) 2>/dev/null)" = '$(subst ','\'',$(2))' ] || \
+	printf '%s\n' '$(subst ','\'',$(2))' >$(BUILD)/$(1); })
+
+NO_BUILD := help clean uninstall map format deps-%
+ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
+$(call remember,flags,$(CC) $(BASE_FLAGS) $(CONFIG_FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
+$(call remember,paths,$(LIBEXEC))
+include $(BUILD)/packages.mk
+endif
+
+# What the library's packages say, asked once; before that, what is missing is installed.
+$(BUILD)/packages.mk: tools/deps
+	@mkdir -p $(@D)
+	@tools/deps build
+	@{ echo "PACKAGE_CFLAGS := $$($(PKG_CONFIG) --cflags $(PACKAGES))"; \
+	   echo "PACKAGE_LIBS := $$($(PKG_CONFIG) --libs $(PACKAGES))"; } >$@.new && mv $@.new $@
+
+# ---- what is built ----------------------------------------------------------------------------
+.PHONY: all lib cli shim unit api fault programs tests
+all: lib shim cli
+lib: $(BUILD)/$(SONAME) $(BUILD)/libctcd.so
+cli: $(BUILD)/ctcd
+shim: $(BUILD)/ctcd-shim
+unit: $(UNIT)
+api: $(API)
+fault: $(FAULT)
+programs: $(PROGRAMS)
+tests: $(SUITES) $(PROGRAMS) $(if $(CLI_C),$(BUILD)/test/ctcd)
+
+$(LIB_O) $(TEST_LIB_O) $(CLI_O) $(SHIM_O) $(SUPPORT_O): $(BUILD)/flags | $(BUILD)/packages.mk
+$(PATH_C:%.c=$(BUILD)/obj/so/%.o) $(PATH_C:%.c=$(BUILD)/obj/test/%.o): $(BUILD)/paths
+
+$(BUILD)/obj/so/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(COMPILE) -fPIC -fvisibility=hidden -Iinclude -Ilib $(PATH_FLAGS) $(PACKAGE_CFLAGS) -c $< -o $@
+$(BUILD)/obj/test/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$< (test))$(COMPILE) -fPIC -DCTCD_TEST -Iinclude -Ilib $(PATH_FLAGS) $(PACKAGE_CFLAGS) -c $< -o $@
+$(BUILD)/obj/cli/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(COMPILE) -Iinclude -c $< -o $@
+$(BUILD)/obj/shim/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$< (shim))$(COMPILE) -Iinclude -Ilib -c $< -o $@
+$(BUILD)/obj/check/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(COMPILE) -Iinclude -Ilib -Itests/unit -Itests/support -c $< -o $@
+
+$(BUILD)/$(SONAME): $(LIB_O) lib/libctcd.map
+	$(call say,LINK,$@)$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,lib/libctcd.map \
+		-Wl,-z,defs -Wl,-z,nodelete $(LIB_O) $(PACKAGE_LIBS) -pthread -lm -o $@
+$(BUILD)/libctcd.so: $(BUILD)/$(SONAME)
+	@ln -sf $(SONAME) $@
+$(BUILD)/test/libctcd-test.a: $(TEST_LIB_O)
+	@mkdir -p $(@D)
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(TEST_LIB_O)
+$(BUILD)/ctcd-shim: $(SHIM_O)
+	$(call say,LINK,$@)$(LINK) $(SHIM_O) -o $@
+$(BUILD)/ctcd: $(CLI_O) $(BUILD)/libctcd.so
+	$(call say,LINK,$@)$(LINK) $(CLI_O) -L$(BUILD) -lctcd -Wl,-rpath,'$$ORIGIN' -o $@
+# The library finds the shim beside itself; a program that holds the library inside needs it there, too.
+$(BUILD)/test/ctcd-shim: $(BUILD)/ctcd-shim
+	@mkdir -p $(@D)
+	@ln -sf ../ctcd-shim $@
+$(BUILD)/test/ctcd: $(CLI_O) $(BUILD)/test/libctcd-test.a
+	$(call say,LINK,$@)$(LINK) $(CLI_O) $(BUILD)/test/libctcd-test.a $(PACKAGE_LIBS) -pthread -lm -o $@
+
+# ---- tests: each file one program -------------------------------------------------------------
+TEST_FLAGS = -Iinclude -Itests/unit -Itests/support -MT $@ -MF $@.d
+CHECK_LIBS = $$($(PKG_CONFIG) --libs check)
+SHIM_BESIDE := $(if $(SHIM_C),$(BUILD)/test/ctcd-shim)
+$(UNIT) $(API) $(FAULT) $(PROGRAMS): $(BUILD)/flags
+$(UNIT): $(BUILD)/test/%: tests/unit/%.c $(BUILD)/test/libctcd-test.a $(SUPPORT_O) | $(SHIM_BESIDE)
+	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) -Ilib $< $(SUPPORT_O) -o $@ $(LDFLAGS) \
+		$(BUILD)/test/libctcd-test.a $(PACKAGE_LIBS) $(CHECK_LIBS) -pthread -lm
+$(FAULT): $(BUILD)/test/%: tests/fault/%.c $(BUILD)/test/libctcd-test.a $(SUPPORT_O) | $(SHIM_BESIDE)
+	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) -Ilib $< $(SUPPORT_O) -o $@ $(LDFLAGS) \
+		$(BUILD)/test/libctcd-test.a $(PACKAGE_LIBS) $(CHECK_LIBS) -pthread -lm
+$(API): $(BUILD)/test/%: tests/api/%.c $(BUILD)/libctcd.so $(SUPPORT_O)
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) $< $(SUPPORT_O) -o $@ $(LDFLAGS) \
+		-L$(BUILD) -lctcd -Wl,-rpath,'$$ORIGIN/..' $(CHECK_LIBS) -pthread -lm
+$(PROGRAM_C:tests/programs/%.c=$(BUILD)/test/%): $(BUILD)/test/%: tests/programs/%.c
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) $< -o $@ $(LDFLAGS) -pthread -lm
+$(PRELOAD_C:tests/programs/%.c=$(BUILD)/test/%.so): $(BUILD)/test/%.so: tests/programs/%.c
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) -fPIC -shared $< -o $@ $(LDFLAGS) -ldl
+
+# ---- upkeep -----------------------------------------------------------------------------------
+.PHONY: help map format clean
+map: ## writes lib/libctcd.map anew from the public headers
+	tools/symbols map >lib/libctcd.map.new && mv lib/libctcd.map.new lib/libctcd.map
+format: ## clang-format on all C files
+	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+clean: ## removes what was built (the Python environment stays; make clean-all takes it, too)
+	rm -rf $(filter-out $(VENV) $(BUILD)/venv,$(wildcard $(BUILD)/*))
+
+-include $(shell [ -d $(BUILD) ] && find $(BUILD)/obj $(BUILD)/test -name '*.d' 2>/dev/null)
+endif
