@@ -1,0 +1,45 @@
+/* Prediction requests and answers of MLflow's scoring server (2.0 and later, POST /invocations). Pure:
+   texts in, texts out. Used by the MLflow back end and by predict. */
+#ifndef CTCD_PROTOCOLS_MLFLOW_H
+#define CTCD_PROTOCOLS_MLFLOW_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+#define MLFLOW_CONTENT_TYPE "application/json"
+#define MLFLOW_MAX_BODY_BYTES (64u * 1024u * 1024u)
+
+/* The form of a request's rows. AUTO recognises it by its shape. */
+enum mlflow_form {
+    MLFLOW_AUTO,
+    MLFLOW_SPLIT,     /* {"columns": [...], "data": [[...]]} -> dataframe_split */
+    MLFLOW_RECORDS,   /* [{"column": value}] -> dataframe_records */
+    MLFLOW_INSTANCES, /* rows of a tensor, or objects -> instances */
+    MLFLOW_INPUTS,    /* a tensor, or columns by name -> inputs */
+};
+/* "split", "dataframe_split", ...; CTCD_E_INVALID names the near miss. */
+int mlflow_form_parse(const char *name, enum mlflow_form *ret, ctcd_error **err);
+const char *mlflow_form_name(enum mlflow_form form); /* key of the body: "dataframe_split"; NULL for auto */
+
+/* From the user's JSON to the server's body. AUTO:
+     an object with exactly one of the four keys (and at most `params` besides)   -> as it is
+     an object with `data`, and `columns` or `index` (nothing else)               -> dataframe_split
+     any other object (columns by name: value lists of one length)                -> inputs
+     an object of single values                                                   -> dataframe_records
+     an array of objects                                                          -> dataframe_records
+     an array of arrays or of values                                              -> inputs
+   (a model with named columns answers 400 to the last one; the answer's error then says so). What cannot
+   be right is CTCD_E_INVALID and says what is; NaN tokens are refused, the server cannot read them.
+   *ret: owned. */
+int mlflow_encode(const char *text, size_t len, enum mlflow_form form, char **ret, ctcd_error **err);
+
+/* From an HTTP answer to the predictions as JSON text (bare NaN, Infinity kept as Python writes them).
+   Error answers become our error: BAD_REQUEST, INVALID_PARAMETER_VALUE and other 4xx CTCD_E_INVALID;
+   RESOURCE_DOES_NOT_EXIST, 404 CTCD_E_NOT_FOUND; 401, 403 CTCD_E_NOT_ALLOWED; 429, 502 to 504
+   CTCD_E_UNREACHABLE, retryable; other 5xx CTCD_E_FAILED. The exception at the end of a stack trace is
+   part of the message, the whole of it the details. An answer of 200 that is none is CTCD_E_PROTOCOL. */
+int mlflow_decode(int http_status, const char *text, size_t len, char **ret_predictions,
+                  ctcd_error **err);
+
+#endif
