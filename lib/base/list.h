@@ -9,11 +9,11 @@ struct list {
     struct list *next, *prev;
 };
 
-void list_init(struct list *node);                          /* empty head, or a node in no list */
-void list_append(struct list *head, struct list *node);     /* node must be in no list */
-void list_remove(struct list *node);                        /* harmless when in no list */
+void list_init(struct list *node);                      /* empty head, or a node in no list */
+void list_append(struct list *head, struct list *node); /* node must be in no list */
+void list_remove(struct list *node);                    /* harmless when in no list */
 bool list_empty(const struct list *head);
-struct list *list_pop(struct list *head);                   /* first, or NULL */
+struct list *list_pop(struct list *head); /* first, or NULL */
 size_t list_count(const struct list *head);
 
 #define list_of(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))

@@ -10,14 +10,15 @@
 #define _cleanup_(done) __attribute__((cleanup(done)))
 #define _printf_(fmt, args) __attribute__((format(printf, fmt, args)))
 
-void *mem_alloc(size_t size);                          /* zeroed */
-void *mem_array(size_t count, size_t size);            /* zeroed */
-void *mem_resize(void *old, size_t count, size_t size); /* new bytes are not zeroed; old survives failure */
-char *mem_copy_text(const char *text);                 /* NULL stays NULL: check the argument first */
-char *mem_copy_bytes(const void *bytes, size_t size);  /* one NUL is added */
+void *mem_alloc(size_t size);               /* zeroed */
+void *mem_array(size_t count, size_t size); /* zeroed */
+void *mem_resize(void *old, size_t count,
+                 size_t size);         /* new bytes are not zeroed; old survives failure */
+char *mem_copy_text(const char *text); /* NULL stays NULL: check the argument first */
+char *mem_copy_bytes(const void *bytes, size_t size); /* one NUL is added */
 char *mem_text(const char *fmt, ...) _printf_(1, 2);
 char *mem_vtext(const char *fmt, va_list args);
-void mem_free(void *block);                            /* accepts NULL */
+void mem_free(void *block); /* accepts NULL */
 
 /* For _cleanup_(mem_free_ptr) on a `char *` or any other pointer. */
 void mem_free_ptr(void *pointer_to_pointer);

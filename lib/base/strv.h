@@ -6,9 +6,9 @@
 
 #include "base/mem.h"
 
-size_t strv_count(char *const *list);                 /* NULL counts as empty */
-bool strv_add(char ***list, const char *text);        /* false = out of memory, list unchanged */
-bool strv_take(char ***list, char *text);             /* owns text, also on failure */
+size_t strv_count(char *const *list);          /* NULL counts as empty */
+bool strv_add(char ***list, const char *text); /* false = out of memory, list unchanged */
+bool strv_take(char ***list, char *text);      /* owns text, also on failure */
 char **strv_copy(char *const *list);
 bool strv_has(char *const *list, const char *text);
 void strv_free(char **list);

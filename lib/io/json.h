@@ -30,10 +30,12 @@ enum json_kind {
 #define JSON_MAX_DEPTH 64 /* nested arrays and objects, in what is parsed and in what is written */
 
 /* Flags of json_parse. */
-#define JSON_UNIQUE_KEYS 1u /* refuse an object that says one key twice (else the last one counts) */
-#define JSON_PYTHON 2u      /* what Python's json writes: bare NaN, Infinity, -Infinity become reals,
+#define JSON_UNIQUE_KEYS                                                                           \
+    1u /* refuse an object that says one key twice (else the last one counts) */
+#define JSON_PYTHON                                                                                \
+    2u                     /* what Python's json writes: bare NaN, Infinity, -Infinity become reals,
                                integers beyond 64 bits become the nearest real */
-#define JSON_USER_INPUT 4u  /* what is wrong is CTCD_E_INVALID instead of CTCD_E_PROTOCOL */
+#define JSON_USER_INPUT 4u /* what is wrong is CTCD_E_INVALID instead of CTCD_E_PROTOCOL */
 
 /* One value and nothing after it. name: whose text it is ("answer of 127.0.0.1:5000", a file), NULL =
    "JSON"; messages read `NAME:LINE:COLUMN: what`. More than max_bytes or JSON_MAX_DEPTH is
@@ -115,7 +117,7 @@ bool json_same(const struct json *a, const struct json *b);
    is strict. Text is not escaped to ASCII. */
 char *json_to_text(const struct json *value);      /* compact, insertion order */
 char *json_to_canonical(const struct json *value); /* compact, keys sorted by bytes: for digests */
-char *json_to_pretty(const struct json *value);    /* two spaces, insertion order, no final newline */
-bool json_has_nan(const struct json *value);       /* a NaN or an infinity somewhere in it */
+char *json_to_pretty(const struct json *value); /* two spaces, insertion order, no final newline */
+bool json_has_nan(const struct json *value);    /* a NaN or an infinity somewhere in it */
 
 #endif

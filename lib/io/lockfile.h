@@ -20,8 +20,9 @@ struct lockfile;
 int lockfile_try(const char *path, struct lockfile **ret, ctcd_error **err);
 /* Is it held, by anybody (this process, too)? No such file = no. Takes nothing, disturbs nobody. */
 int lockfile_held(const char *path, bool *ret, ctcd_error **err);
-void lockfile_release(struct lockfile *lock); /* accepts NULL; in a forked child it frees memory only */
-void lockfile_done(struct lockfile **lock);   /* for _cleanup_ */
+void lockfile_release(
+    struct lockfile *lock); /* accepts NULL; in a forked child it frees memory only */
+void lockfile_done(struct lockfile **lock); /* for _cleanup_ */
 
 void lockfile_before_fork(void);
 void lockfile_after_fork_parent(void);

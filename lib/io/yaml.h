@@ -18,14 +18,14 @@ enum yaml_kind { YAML_SCALAR, YAML_SEQUENCE, YAML_MAPPING };
 
 struct yaml_node {
     enum yaml_kind kind;
-    bool plain;             /* a scalar without quotes: true, 1, ~ are then more than text */
-    unsigned line, column;  /* where it begins, from 1 */
-    char *text;             /* of a scalar, never NULL there: UTF-8 without NUL */
-    char *key;              /* within a mapping: its key, else NULL */
+    bool plain;            /* a scalar without quotes: true, 1, ~ are then more than text */
+    unsigned line, column; /* where it begins, from 1 */
+    char *text;            /* of a scalar, never NULL there: UTF-8 without NUL */
+    char *key;             /* within a mapping: its key, else NULL */
     unsigned key_line, key_column;
-    size_t count;           /* of a sequence or mapping */
+    size_t count; /* of a sequence or mapping */
     struct yaml_node **children;
-    const char *name;       /* of the file, for messages; every node of a tree has it */
+    const char *name; /* of the file, for messages; every node of a tree has it */
 };
 
 /* One document, and an empty one is refused. Refused too: anchors, aliases, merge keys (<<), own tags,
@@ -41,9 +41,9 @@ void yaml_done(struct yaml_node **root); /* for _cleanup_ */
 const struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key); /* borrowed */
 const char *yaml_text(const struct yaml_node *node); /* of a scalar that is not null; else NULL */
 bool yaml_is_null(const struct yaml_node *node);     /* NULL, or plain ~, null, or nothing */
-bool yaml_to_bool(const struct yaml_node *node, bool *ret);     /* plain true, false (any of 1.2's) */
-bool yaml_to_int(const struct yaml_node *node, int64_t *ret);   /* plain 12, -3, 0o17, 0xff */
-bool yaml_to_real(const struct yaml_node *node, double *ret);   /* plain number, .nan, .inf too */
+bool yaml_to_bool(const struct yaml_node *node, bool *ret);   /* plain true, false (any of 1.2's) */
+bool yaml_to_int(const struct yaml_node *node, int64_t *ret); /* plain 12, -3, 0o17, 0xff */
+bool yaml_to_real(const struct yaml_node *node, double *ret); /* plain number, .nan, .inf too */
 
 /* `NAME:LINE:COLUMN: what`, about this node; returns code. For everything that is wrong with the
    meaning of a file. */
