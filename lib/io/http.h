@@ -32,11 +32,12 @@ struct http_request {
     const char *content_type; /* of the body; NULL = application/json */
     int64_t timeout_ms;       /* > 0: for all of it, from http_start on; INT64_MAX = none */
     size_t max_answer;        /* bytes of body that are still taken; 0 = HTTP_MAX_ANSWER */
-    bool fresh;               /* a connection of its own: for probes, a kept one may reach an old process */
-    bool insecure;            /* does not verify the server's certificate */
-    const char *ca_file, *cert_file, *key_file; /* PEM; NULL = the system's CAs, no client certificate */
-    const char *user, *password;                /* Basic; NULL = none */
-    const char *bearer;                         /* a token; NULL = none */
+    bool fresh;    /* a connection of its own: for probes, a kept one may reach an old process */
+    bool insecure; /* does not verify the server's certificate */
+    const char *ca_file, *cert_file,
+        *key_file;               /* PEM; NULL = the system's CAs, no client certificate */
+    const char *user, *password; /* Basic; NULL = none */
+    const char *bearer;          /* a token; NULL = none */
 };
 
 /* How it ended: an HTTP answer of any status (code 0), or a failure:
@@ -47,9 +48,9 @@ struct http_request {
    CTCD_E_INVALID      a CA, certificate or key file cannot be used
    CTCD_E_NOMEM, CTCD_E_IO */
 struct http_answer {
-    int code;        /* 0 or CTCD_E_* */
-    ctcd_error *err; /* where code is not 0 */
-    int status;      /* 200, ... */
+    int code;               /* 0 or CTCD_E_* */
+    ctcd_error *err;        /* where code is not 0 */
+    int status;             /* 200, ... */
     char *content_type;     /* NULL = none was sent */
     int64_t retry_after_ms; /* -1 = none was sent */
     char *body;             /* never NULL where code is 0; one NUL follows */
@@ -57,7 +58,7 @@ struct http_answer {
 };
 
 void http_answer_move(struct http_answer *to, struct http_answer *from); /* `to` is overwritten */
-void http_answer_done(struct http_answer *answer);                       /* for _cleanup_; harmless twice */
+void http_answer_done(struct http_answer *answer); /* for _cleanup_; harmless twice */
 
 /* Called once from http_pool_run, never from http_start. The transfer is over: forget the pointer. What
    is not moved out of `answer` is freed on return. May start and cancel others, not run or free the pool. */
@@ -76,8 +77,8 @@ size_t http_pool_count(const struct http_pool *pool); /* transfers in flight */
 
 /* At most 256 are connected at a time; more wait in line, and their time runs.
    CTCD_E_INVALID: URL, method, header; CTCD_E_NOMEM; CTCD_E_FORKED. ret may be NULL. */
-int http_start(struct http_pool *pool, const struct http_request *request, http_done_fn done, void *data,
-               struct http_transfer **ret, ctcd_error **err);
+int http_start(struct http_pool *pool, const struct http_request *request, http_done_fn done,
+               void *data, struct http_transfer **ret, ctcd_error **err);
 /* Forgets it: no callback comes. Never blocks, also not in name resolution. Accepts NULL; returns NULL. */
 struct http_transfer *http_cancel(struct http_transfer *transfer);
 

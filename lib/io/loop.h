@@ -28,18 +28,18 @@ struct loop;
 
 /* clock: borrowed, must outlive the loop. A held clock moves by itself never: then the timerfd is not
    used, and the host polls fd (which knows clock->moved_fd) and loop_deadline. */
-int loop_new(const struct clock *clock, struct loop **ret, ctcd_error **err);
-/* Tasks that are still queued are dropped, watches and timers let go; none is touched afterwards, so
-   all of them must still be alive or have been taken out. Accepts NULL; returns NULL. Not from a dispatch. */
+int loop_new(struct clock *clock, struct loop **ret, ctcd_error **err);
+/* Tasks, watches and timers that are still in it are let go; they must be alive until then, and may only
+   be zeroed afterwards. Accepts NULL; returns NULL. Not from a dispatch. */
 struct loop *loop_free(struct loop *loop);
 /* Another clock from now on; the deadlines keep their numbers. Not from a dispatch. */
-int loop_set_clock(struct loop *loop, const struct clock *clock, ctcd_error **err);
+int loop_set_clock(struct loop *loop, struct clock *clock, ctcd_error **err);
 
-int loop_fd(const struct loop *loop);           /* poll it for input; owned by the loop */
-int64_t loop_now(const struct loop *loop);      /* monotonic ms of its clock */
+int loop_fd(const struct loop *loop);      /* poll it for input; owned by the loop */
+int64_t loop_now(const struct loop *loop); /* monotonic ms of its clock */
 /* What loop_wait would wait for: the earliest timer; now where tasks are queued; INT64_MAX = nothing. */
-int64_t loop_deadline(const struct loop *loop);
-bool loop_forked(const struct loop *loop);      /* we are a forked child: it is the parent's */
+int64_t loop_deadline(struct loop *loop);
+bool loop_forked(const struct loop *loop); /* we are a forked child: it is the parent's */
 /* How many dispatches are on this stack: 0 = outside, 2 and more = a wait inside a task. */
 unsigned loop_depth(const struct loop *loop);
 
@@ -58,8 +58,8 @@ void loop_wakeup(struct loop *loop);
 
 struct loop_task {
     void (*run)(struct loop_task *task); /* set by the owner */
-    bool outer;       /* set by the owner: calls the user, so never from a nested dispatch */
-    bool queued;      /* the loop's, as all below */
+    bool outer;  /* set by the owner: calls the user, so never from a nested dispatch */
+    bool queued; /* the loop's, as all below */
     uint64_t turn;
     struct list node;
 };
@@ -78,8 +78,8 @@ bool loop_posted(struct loop *loop, const struct loop_task *task);
 #define LOOP_OUTER 0x2u      /* as loop_task.outer */
 
 struct loop_watch {
-    /* Runs as a task. events: EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP as they were when collected. A
-       persistent watch whose descriptor was closed under it gets EPOLLERR | EPOLLHUP once, and is over. */
+    /* Runs as a task. events: EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP as they were when collected. A watch
+       that cannot go on (its descriptor turns out to be closed) gets EPOLLERR | EPOLLHUP, and is over. */
     void (*ready)(struct loop_watch *watch, uint32_t events);
     /* The loop's, as all below. */
     struct loop *loop; /* not NULL = watching, or fired and not yet run */
@@ -94,8 +94,8 @@ struct loop_watch {
    remove and add; adding a watch again after it fired allocates nothing.
    CTCD_E_INVALID: not a descriptor, or one that cannot be waited for (a file); CTCD_E_NOMEM;
    CTCD_E_NO_SPACE: the kernel's limit of watches; CTCD_E_FORKED. */
-int loop_watch_add(struct loop *loop, struct loop_watch *watch, int fd, uint32_t events, uint32_t flags,
-                   ctcd_error **err);
+int loop_watch_add(struct loop *loop, struct loop_watch *watch, int fd, uint32_t events,
+                   uint32_t flags, ctcd_error **err);
 /* Before the descriptor is closed. Also when it fired and has not run; harmless on a zeroed one and on
    one that is over. Any watch, also the one that runs and ones that would run next. */
 void loop_watch_remove(struct loop_watch *watch);

@@ -1,0 +1,682 @@
+/* The event loop of one context; see loop.h for its promises. Layout: the queue, the watches, the
+   timers, one dispatch, waiting, life and death.
+
+   Every registration in the kernel is one-shot. So a registration that outlived its descriptor number
+   (a duplicate of the file lives on) fires once at most, is recognized by its generation, and is quiet
+   ever after; persistent watches are armed again after they have run. */
+#include "io/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fork.h"
+
+#define ALWAYS ((uint32_t)(EPOLLERR | EPOLLHUP)) /* the kernel reports these unasked */
+#define WANTED ((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP))
+#define HOPS 16           /* dispatches that expiry waits for a queue that does not run dry */
+#define HELD_LOOK_MS 5    /* how often a wait looks at a clock that says nothing by itself */
+#define UNARMED INT64_MIN /* the timerfd's state is not known: set it anew */
+
+/* Data of our own registrations; those of watches have a generation, never 0, in the upper half. */
+enum { EVENT_WAKE, EVENT_TIMER, EVENT_CLOCK };
+
+/* All watches of one descriptor, since epoll takes a descriptor only once. Kept until the loop ends. */
+struct station {
+    struct list watches;
+    uint32_t generation; /* of the latest registration */
+    uint32_t armed;      /* what the kernel looks for now; 0 = it is quiet */
+    bool known;          /* the kernel may have a (quiet) registration */
+    int fd;
+};
+
+/* One dispatch on the stack, and the watch whose callback it is in. */
+struct frame {
+    struct frame *up;
+    struct loop_watch *running;
+};
+
+struct loop {
+    struct clock *clock;
+    int epoll, wake, timer;
+    uint32_t generation; /* of forks */
+    uint32_t last_registration;
+    struct frame *top;
+    unsigned depth;
+
+    pthread_mutex_t lock; /* over the queue; any thread may post */
+    struct list inner, outer;
+    size_t inner_count, outer_count;
+    uint64_t next_turn;
+    bool signalled; /* the eventfd was written and not yet read */
+
+    struct station **stations; /* by descriptor */
+    size_t station_room;
+    size_t watch_count;
+
+    struct heap timers;
+    size_t timer_count; /* added, set or not */
+    uint64_t next_order;
+    int64_t armed_for; /* what the timerfd is set to; INT64_MAX = nothing */
+    int64_t floor;     /* while expiring: no timer may be set before this instant */
+    size_t patience;   /* dispatches that expiry may still be put off, while putting_off */
+    bool putting_off;
+};
+
+bool loop_forked(const struct loop *loop) {
+    return loop->generation != fork_generation();
+}
+
+int loop_fd(const struct loop *loop) {
+    return loop->epoll;
+}
+
+int64_t loop_now(const struct loop *loop) {
+    return clock_mono(loop->clock);
+}
+
+unsigned loop_depth(const struct loop *loop) {
+    return loop->depth;
+}
+
+/* ---- The queue ---- */
+
+void loop_wakeup(struct loop *loop) {
+    int saved = errno; /* may run in a signal handler */
+    uint64_t one = 1;
+    if (!loop_forked(loop) && write(loop->wake, &one, sizeof one) < 0) {
+        /* EAGAIN: the counter is full, so it is readable, which is all that is wanted. */
+    }
+    errno = saved;
+}
+
+/* With the lock held. */
+static void signal_queue(struct loop *loop) {
+    if (loop->signalled)
+        return;
+    loop->signalled = true;
+    loop_wakeup(loop);
+}
+
+void loop_post(struct loop *loop, struct loop_task *task) {
+    if (loop_forked(loop)) /* another thread may have held the lock when we were forked */
+        return;
+    (void)pthread_mutex_lock(&loop->lock);
+    if (!task->queued) {
+        task->queued = true;
+        task->turn = loop->next_turn++;
+        list_init(&task->node);
+        list_append(task->outer ? &loop->outer : &loop->inner, &task->node);
+        *(task->outer ? &loop->outer_count : &loop->inner_count) += 1;
+        signal_queue(loop);
+    }
+    (void)pthread_mutex_unlock(&loop->lock);
+}
+
+/* With the lock held, unless we are alone in a forked child. */
+static void unqueue(struct loop *loop, struct loop_task *task) {
+    task->queued = false;
+    list_remove(&task->node);
+    *(task->outer ? &loop->outer_count : &loop->inner_count) -= 1;
+}
+
+void loop_unpost(struct loop *loop, struct loop_task *task) {
+    if (loop_forked(loop))
+        return;
+    (void)pthread_mutex_lock(&loop->lock);
+    if (task->queued)
+        unqueue(loop, task);
+    (void)pthread_mutex_unlock(&loop->lock);
+}
+
+bool loop_posted(struct loop *loop, const struct loop_task *task) {
+    if (loop_forked(loop))
+        return false;
+    (void)pthread_mutex_lock(&loop->lock);
+    bool queued = task->queued;
+    (void)pthread_mutex_unlock(&loop->lock);
+    return queued;
+}
+
+/* Tasks that a dispatch at this depth may run. */
+static size_t runnable(struct loop *loop, bool nested) {
+    (void)pthread_mutex_lock(&loop->lock);
+    size_t count = loop->inner_count + (nested ? 0 : loop->outer_count);
+    (void)pthread_mutex_unlock(&loop->lock);
+    return count;
+}
+
+/* The next task in turn that was queued before `end`, taken out of the queue; NULL = none. */
+static struct loop_task *take(struct loop *loop, uint64_t end, bool nested) {
+    struct loop_task *inner = NULL, *outer = NULL;
+    (void)pthread_mutex_lock(&loop->lock);
+    if (!list_empty(&loop->inner))
+        inner = list_of(loop->inner.next, struct loop_task, node);
+    if (!nested && !list_empty(&loop->outer))
+        outer = list_of(loop->outer.next, struct loop_task, node);
+    struct loop_task *task = inner;
+    if (!inner || (outer && outer->turn < inner->turn))
+        task = outer;
+    if (task && task->turn >= end)
+        task = NULL;
+    if (task)
+        unqueue(loop, task);
+    (void)pthread_mutex_unlock(&loop->lock);
+    return task;
+}
+
+/* ---- The watches ---- */
+
+static struct station *station_at(const struct loop *loop, int fd) {
+    return fd >= 0 && (size_t)fd < loop->station_room ? loop->stations[fd] : NULL;
+}
+
+static struct station *station_for(struct loop *loop, int fd) {
+    size_t index = (size_t)fd;
+    if (index >= loop->station_room) {
+        size_t room = loop->station_room ? loop->station_room : 32;
+        while (room <= index)
+            room *= 2;
+        struct station **more = mem_resize(loop->stations, room, sizeof *more);
+        if (!more)
+            return NULL;
+        memset(more + loop->station_room, 0, (room - loop->station_room) * sizeof *more);
+        loop->stations = more;
+        loop->station_room = room;
+    }
+    if (!loop->stations[index]) {
+        struct station *station = mem_alloc(sizeof *station);
+        if (!station)
+            return NULL;
+        list_init(&station->watches);
+        station->fd = fd;
+        loop->stations[index] = station;
+    }
+    return loop->stations[index];
+}
+
+/* What the armed watches of a station want, together; 0 = nothing. */
+static uint32_t station_wish(const struct station *station) {
+    uint32_t wish = 0;
+    for (struct list *at = station->watches.next; at != &station->watches; at = at->next) {
+        const struct loop_watch *watch = list_of(at, struct loop_watch, node);
+        if (watch->armed)
+            wish |= watch->events | ALWAYS;
+    }
+    return wish;
+}
+
+static int register_events(struct loop *loop, struct station *station, int how, uint32_t events) {
+    struct epoll_event event = {.events = events | EPOLLONESHOT};
+    event.data.u64 = (uint64_t)station->generation << 32 | (uint32_t)station->fd;
+    return epoll_ctl(loop->epoll, how, station->fd, &event);
+}
+
+/* Tells the kernel what the station wants now. `anew`: even if we believe that it knows, since the number
+   may stand for another file meanwhile. Returns 0 or an errno. */
+static int station_sync(struct loop *loop, struct station *station, bool anew) {
+    uint32_t wish = station_wish(station);
+    if (wish == station->armed && !anew)
+        return 0;
+    if (!wish) {
+        /* ENOENT and EBADF are fine: the descriptor was closed. */
+        (void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, station->fd, &(struct epoll_event){0});
+        station->known = false;
+        station->armed = 0;
+        return 0;
+    }
+    if (++loop->last_registration == 0)
+        loop->last_registration = 1;
+    station->generation = loop->last_registration;
+    int rc = register_events(loop, station, station->known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, wish);
+    if (rc < 0 && errno == ENOENT) /* closed, and the number given out again */
+        rc = register_events(loop, station, EPOLL_CTL_ADD, wish);
+    else if (rc < 0 && errno == EEXIST)
+        rc = register_events(loop, station, EPOLL_CTL_MOD, wish);
+    station->known = rc == 0;
+    station->armed = rc == 0 ? wish : 0;
+    return rc == 0 ? 0 : errno;
+}
+
+/* A watch fired: its callback goes into the queue, and it leaves the station unless it is persistent. */
+static void watch_fire(struct loop_watch *watch, uint32_t events) {
+    watch->armed = false;
+    watch->seen |= events;
+    if (!(watch->flags & LOOP_PERSISTENT))
+        list_remove(&watch->node);
+    loop_post(watch->loop, &watch->task);
+}
+
+/* The kernel refused: every armed watch of the station is told, and over. */
+static void station_lost(struct station *station) {
+    struct list *next;
+    for (struct list *at = station->watches.next; at != &station->watches; at = next) {
+        struct loop_watch *watch = list_of(at, struct loop_watch, node);
+        next = at->next;
+        if (!watch->armed)
+            continue;
+        watch->flags &= ~LOOP_PERSISTENT;
+        watch_fire(watch, ALWAYS);
+    }
+}
+
+static void station_ready(struct loop *loop, struct station *station, uint32_t events) {
+    station->armed = 0; /* one-shot: the kernel is quiet now */
+    struct list *next;
+    for (struct list *at = station->watches.next; at != &station->watches; at = next) {
+        struct loop_watch *watch = list_of(at, struct loop_watch, node);
+        next = at->next;
+        uint32_t mine = events & (watch->events | ALWAYS);
+        if (watch->armed && mine)
+            watch_fire(watch, mine);
+    }
+    if (station_wish(station) && station_sync(loop, station, true) != 0)
+        station_lost(station);
+}
+
+/* The task of every watch. */
+static void watch_run(struct loop_task *task) {
+    struct loop_watch *watch = list_of(task, struct loop_watch, task);
+    struct loop *loop = watch->loop;
+    struct frame *frame = loop->top;
+    uint32_t events = watch->seen;
+    watch->seen = 0;
+    if (!(watch->flags & LOOP_PERSISTENT)) {
+        watch->loop = NULL;
+        loop->watch_count--;
+        watch->ready(watch, events); /* may free it, or add it again */
+        return;
+    }
+    frame->running = watch;
+    watch->ready(watch, events);
+    watch = frame->running; /* NULL = it was removed */
+    frame->running = NULL;
+    if (!watch)
+        return;
+    watch->armed = true;
+    struct station *station = station_at(loop, watch->fd);
+    if (station_sync(loop, station, true) != 0)
+        station_lost(station);
+}
+
+static int watch_refused(int os_errno, int fd, ctcd_error **err) {
+    switch (os_errno) {
+    case EBADF:
+        return error_set(err, CTCD_E_INVALID, NULL, "%d is not an open descriptor", fd);
+    case EPERM:
+    case EINVAL:
+    case ELOOP:
+        return error_set(err, CTCD_E_INVALID, NULL, "descriptor %d cannot be waited for", fd);
+    case ENOSPC:
+        return error_set(err, CTCD_E_NO_SPACE, "raise /proc/sys/fs/epoll/max_user_watches",
+                         "the system's limit of watched descriptors is reached");
+    default:
+        return error_system(err, os_errno, "watching descriptor %d", fd);
+    }
+}
+
+int loop_watch_add(struct loop *loop, struct loop_watch *watch, int fd, uint32_t events,
+                   uint32_t flags, ctcd_error **err) {
+    if (loop_forked(loop))
+        return error_set(err, CTCD_E_FORKED, NULL, "the loop belongs to the parent process");
+    if (fd < 0 || (events & ~WANTED) || watch->loop)
+        return error_set(err, CTCD_E_INVALID, NULL, "descriptor %d cannot be waited for like that",
+                         fd);
+    struct station *station = station_for(loop, fd);
+    if (!station)
+        return error_nomem(err);
+    watch->loop = loop;
+    watch->fd = fd;
+    watch->events = events;
+    watch->flags = flags;
+    watch->seen = 0;
+    watch->armed = true;
+    watch->task = (struct loop_task){.run = watch_run, .outer = flags & LOOP_OUTER};
+    list_init(&watch->task.node);
+    list_init(&watch->node);
+    list_append(&station->watches, &watch->node);
+    loop->watch_count++;
+    int os_errno = station_sync(loop, station, true);
+    if (os_errno == 0)
+        return 0;
+    list_remove(&watch->node);
+    watch->loop = NULL;
+    watch->armed = false;
+    loop->watch_count--;
+    return watch_refused(os_errno, fd, err);
+}
+
+void loop_watch_remove(struct loop_watch *watch) {
+    struct loop *loop = watch->loop;
+    if (!loop)
+        return;
+    watch->loop = NULL;
+    watch->armed = false;
+    list_remove(&watch->node);
+    loop->watch_count--;
+    for (struct frame *frame = loop->top; frame; frame = frame->up)
+        if (frame->running == watch)
+            frame->running = NULL;
+    if (loop_forked(loop))
+        return;
+    loop_unpost(loop, &watch->task);
+    struct station *station = station_at(loop, watch->fd);
+    if (station_sync(loop, station, false) != 0)
+        station_lost(station);
+}
+
+/* ---- The timers ---- */
+
+static int64_t first_timer(const struct loop *loop) {
+    const struct heap_node *first = heap_first(&loop->timers);
+    return first ? first->when : INT64_MAX;
+}
+
+/* Sets the timerfd to the earliest timer. Within a dispatch this is left to its end. */
+static void arm_timer(struct loop *loop) {
+    int64_t when = loop->clock->held ? INT64_MAX : first_timer(loop);
+    if (when == loop->armed_for)
+        return;
+    struct itimerspec spec = {0};
+    if (when <= 0)
+        spec.it_value.tv_nsec = 1; /* 0 would disarm */
+    else if (when != INT64_MAX)
+        spec.it_value = (struct timespec){.tv_sec = when / 1000, .tv_nsec = when % 1000 * 1000000};
+    int rc = timerfd_settime(loop->timer, TFD_TIMER_ABSTIME, &spec, NULL);
+    loop->armed_for = rc == 0 ? when : UNARMED;
+}
+
+int loop_timer_add(struct loop *loop, struct loop_timer *timer, ctcd_error **err) {
+    if (loop_forked(loop))
+        return error_set(err, CTCD_E_FORKED, NULL, "the loop belongs to the parent process");
+    if (!heap_reserve(&loop->timers, loop->timer_count + 1))
+        return error_nomem(err);
+    timer->loop = loop;
+    timer->node = (struct heap_node){0};
+    loop->timer_count++;
+    return 0;
+}
+
+void loop_timer_set(struct loop_timer *timer, int64_t mono_ms) {
+    struct loop *loop = timer->loop;
+    if (!loop || loop_forked(loop))
+        return;
+    heap_remove(&loop->timers, &timer->node);
+    if (mono_ms != INT64_MAX) {
+        /* One that always sets itself to the past must not stay ahead of the others. */
+        timer->node.when = mono_ms < loop->floor ? loop->floor : mono_ms;
+        timer->node.order = loop->next_order++;
+        (void)heap_insert(&loop->timers, &timer->node); /* room was reserved */
+    }
+    if (loop->depth == 0)
+        arm_timer(loop);
+}
+
+bool loop_timer_is_set(const struct loop_timer *timer) {
+    return timer->loop && timer->node.slot != 0;
+}
+
+void loop_timer_remove(struct loop_timer *timer) {
+    struct loop *loop = timer->loop;
+    if (!loop)
+        return;
+    loop_timer_set(timer, INT64_MAX);
+    timer->loop = NULL;
+    loop->timer_count--;
+}
+
+/* ---- One dispatch ---- */
+
+/* Queues what the kernel has. Returns whether there may be more than was looked at. */
+static bool collect(struct loop *loop) {
+    struct epoll_event events[LOOP_BATCH];
+    int count = epoll_wait(loop->epoll, events, LOOP_BATCH, 0);
+    for (int i = 0; i < count; i++) {
+        uint32_t generation = (uint32_t)(events[i].data.u64 >> 32);
+        uint32_t number = (uint32_t)events[i].data.u64;
+        if (generation) {
+            struct station *station = station_at(loop, (int)number);
+            if (station && station->generation == generation)
+                station_ready(loop, station, events[i].events);
+        } else if (number == EVENT_WAKE) {
+            uint64_t drained;
+            (void)pthread_mutex_lock(&loop->lock);
+            if (read(loop->wake, &drained, sizeof drained) < 0) {
+                /* EAGAIN: nothing in it, which is what is wanted. */
+            }
+            loop->signalled = false;
+            (void)pthread_mutex_unlock(&loop->lock);
+        } else if (number == EVENT_TIMER) {
+            loop->armed_for = UNARMED;
+        } else {
+            clock_seen(loop->clock);
+        }
+    }
+    return count == LOOP_BATCH;
+}
+
+static void run_ready(struct loop *loop, bool nested) {
+    (void)pthread_mutex_lock(&loop->lock);
+    uint64_t end = loop->next_turn;
+    (void)pthread_mutex_unlock(&loop->lock);
+    for (int i = 0; i < LOOP_BATCH && !loop_forked(loop); i++) {
+        struct loop_task *task = take(loop, end, nested);
+        if (!task)
+            return;
+        task->run(task);
+    }
+}
+
+/* Must expiry wait, because something that arrived before the deadlines may not be worked off yet? */
+static bool put_off(struct loop *loop, bool cut, bool nested) {
+    size_t left = runnable(loop, nested);
+    if (!cut && left == 0) {
+        loop->putting_off = false;
+        return false;
+    }
+    if (!loop->putting_off) {
+        loop->putting_off = true;
+        loop->patience = HOPS + HOPS * (loop->watch_count + left) / LOOP_BATCH;
+    }
+    if (loop->patience > 0) {
+        loop->patience--;
+        return true;
+    }
+    loop->putting_off = false;
+    return false;
+}
+
+/* Expires what was due at `now`, the time before I/O was collected. */
+static void expire(struct loop *loop, int64_t now) {
+    int64_t outer_floor = loop->floor;
+    loop->floor = now;
+    uint64_t end = loop->next_order;
+    for (int i = 0; i < LOOP_BATCH; i++) {
+        struct heap_node *first = heap_first(&loop->timers);
+        if (!first || first->when > now || first->order >= end)
+            break;
+        heap_remove(&loop->timers, first);
+        struct loop_timer *timer = list_of(first, struct loop_timer, node);
+        timer->expired(timer);
+    }
+    loop->floor = outer_floor;
+}
+
+int loop_dispatch(struct loop *loop) {
+    if (loop_forked(loop))
+        return CTCD_E_FORKED;
+    struct frame frame = {.up = loop->top};
+    bool nested = loop->depth > 0;
+    loop->top = &frame;
+    loop->depth++;
+
+    int64_t now = loop_now(loop);
+    bool cut = collect(loop);
+    run_ready(loop, nested);
+    if (loop_forked(
+            loop)) /* a task forked, and this is the child: the lock may be taken for ever */
+        goto out;
+    if (first_timer(loop) > now)
+        loop->putting_off = false;
+    else if (!put_off(loop, cut, nested))
+        expire(loop, now);
+out:
+    loop->depth--;
+    loop->top = frame.up;
+    if (loop_forked(loop))
+        return CTCD_E_FORKED;
+    if (runnable(loop, nested) > 0 || first_timer(loop) <= now) {
+        (void)pthread_mutex_lock(&loop->lock);
+        signal_queue(loop);
+        (void)pthread_mutex_unlock(&loop->lock);
+    }
+    arm_timer(loop);
+    return 0;
+}
+
+/* ---- Waiting ---- */
+
+int64_t loop_deadline(struct loop *loop) {
+    if (loop_forked(loop))
+        return INT64_MAX;
+    if (runnable(loop, loop->depth > 0) > 0)
+        return loop_now(loop);
+    return first_timer(loop);
+}
+
+/* How long ppoll may sleep; NULL = for ever. */
+static struct timespec *nap(const struct loop *loop, int64_t now, int64_t until,
+                            struct timespec *room) {
+    int64_t ms = until == INT64_MAX ? INT64_MAX : until - now;
+    if (loop->clock->held && ms > HELD_LOOK_MS)
+        ms = HELD_LOOK_MS;
+    if (ms == INT64_MAX)
+        return NULL;
+    if (ms < 0)
+        ms = 0;
+    *room = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    return room;
+}
+
+int loop_wait(struct loop *loop, int64_t until) {
+    if (loop_forked(loop))
+        return CTCD_E_FORKED;
+    arm_timer(loop);
+    for (;;) {
+        int64_t now = loop_now(loop);
+        struct timespec room;
+        struct pollfd pfd = {.fd = loop->epoll, .events = POLLIN};
+        int ready = 0;
+        if (loop_deadline(loop) > now)
+            ready = ppoll(&pfd, 1, nap(loop, now, until, &room), NULL);
+        else
+            ready = 1;
+        if (ready < 0)
+            return errno == EINTR ? CTCD_E_INTERRUPTED : CTCD_E_IO;
+        if (ready > 0)
+            return loop_dispatch(loop);
+        if (loop_now(loop) >= until)
+            return loop_deadline(loop) <= until ? loop_dispatch(loop) : CTCD_AGAIN;
+    }
+}
+
+/* ---- Life and death ---- */
+
+static int register_own(struct loop *loop, int fd, uint64_t what) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = what};
+    return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+int loop_new(struct clock *clock, struct loop **ret, ctcd_error **err) {
+    struct loop *loop = mem_alloc(sizeof *loop);
+    if (!loop)
+        return error_nomem(err);
+    loop->clock = clock;
+    loop->generation = fork_generation();
+    loop->armed_for = INT64_MAX;
+    loop->floor = INT64_MIN;
+    list_init(&loop->inner);
+    list_init(&loop->outer);
+    loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+    loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    loop->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    int os_errno = pthread_mutex_init(&loop->lock, NULL);
+    if (os_errno == 0 &&
+        (loop->epoll < 0 || loop->wake < 0 || loop->timer < 0 ||
+         register_own(loop, loop->wake, EVENT_WAKE) < 0 ||
+         register_own(loop, loop->timer, EVENT_TIMER) < 0 ||
+         (clock->moved_fd >= 0 && register_own(loop, clock->moved_fd, EVENT_CLOCK) < 0)))
+        os_errno = errno;
+    if (os_errno == 0) {
+        *ret = loop;
+        return 0;
+    }
+    (void)loop_free(loop);
+    return error_system(err, os_errno, "making the event loop");
+}
+
+int loop_set_clock(struct loop *loop, struct clock *clock, ctcd_error **err) {
+    if (loop_forked(loop))
+        return error_set(err, CTCD_E_FORKED, NULL, "the loop belongs to the parent process");
+    int old = loop->clock->moved_fd;
+    if (clock->moved_fd != old) {
+        if (clock->moved_fd >= 0 && register_own(loop, clock->moved_fd, EVENT_CLOCK) < 0)
+            return error_system(err, errno, "watching the clock");
+        if (old >= 0)
+            (void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, old, &(struct epoll_event){0});
+    }
+    loop->clock = clock;
+    arm_timer(loop);
+    if (loop_deadline(loop) <= loop_now(loop))
+        loop_wakeup(loop);
+    return 0;
+}
+
+/* Lets go of everything that is still in the loop, so that a late remove finds nothing to do. */
+static void let_go(struct loop *loop) {
+    while (!list_empty(&loop->inner) || !list_empty(&loop->outer)) {
+        struct list *queue = list_empty(&loop->inner) ? &loop->outer : &loop->inner;
+        struct loop_task *task = list_of(queue->next, struct loop_task, node);
+        unqueue(loop, task);
+        if (task->run == watch_run)
+            list_of(task, struct loop_watch, task)->loop = NULL;
+    }
+    for (size_t i = 0; i < loop->station_room; i++) {
+        struct station *station = loop->stations[i];
+        while (station && !list_empty(&station->watches)) {
+            struct loop_watch *watch =
+                list_of(list_pop(&station->watches), struct loop_watch, node);
+            watch->loop = NULL;
+        }
+        mem_free(station);
+    }
+    for (struct heap_node *first; (first = heap_first(&loop->timers)) != NULL;) {
+        heap_remove(&loop->timers, first);
+        list_of(first, struct loop_timer, node)->loop = NULL;
+    }
+}
+
+struct loop *loop_free(struct loop *loop) {
+    if (!loop)
+        return NULL;
+    bool forked = loop_forked(loop);
+    let_go(loop);
+    mem_free(loop->stations);
+    heap_done(&loop->timers);
+    if (!forked) /* in a child a thread that is not there any more may hold it */
+        (void)pthread_mutex_destroy(&loop->lock);
+    if (loop->timer >= 0)
+        (void)close(loop->timer);
+    if (loop->wake >= 0)
+        (void)close(loop->wake);
+    if (loop->epoll >= 0)
+        (void)close(loop->epoll);
+    mem_free(loop);
+    return NULL;
+}
