@@ -90,7 +90,7 @@ PATH_FLAGS = $(if $(filter $(PATH_C),$<),-DCTCD_LIBEXECDIR='"$(LIBEXEC)"')
 remember = $(shell mkdir -p '$(BUILD)' && { [ "$$(cat $(BUILD)/$(1) 2>/dev/null)" = '$(subst ','\'',$(2))' ] || \
 	printf '%s\n' '$(subst ','\'',$(2))' >$(BUILD)/$(1); })
 
-NO_BUILD := help clean uninstall map format deps-%
+NO_BUILD := help clean uninstall map format check check-slow check-deps lint dist distcheck
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 $(call remember,flags,$(CC) $(BASE_FLAGS) $(CONFIG_FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
 $(call remember,paths,$(LIBEXEC))
@@ -106,7 +106,7 @@ $(BUILD)/packages.mk: tools/deps
 
 # ---- what is built ----------------------------------------------------------------------------
 .PHONY: all lib cli shim unit api fault programs tests
-all: lib shim cli
+all: lib shim cli ## the library, the shim and the command: build/libctcd.so.0, build/ctcd-shim, build/ctcd
 lib: $(BUILD)/$(SONAME) $(BUILD)/libctcd.so
 cli: $(BUILD)/ctcd
 shim: $(BUILD)/ctcd-shim
@@ -176,13 +176,99 @@ $(PRELOAD_C:tests/programs/%.c=$(BUILD)/test/%.so): $(BUILD)/test/%.so: tests/pr
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) -fPIC -shared $< -o $@ $(LDFLAGS) -ldl
 
+# ---- checking ---------------------------------------------------------------------------------
+STAGES := unit api fault cli rig valgrind sanitize install
+RIG_PY := $(sort $(wildcard tests/rig/test_*.py))
+CLI_PY := $(sort $(wildcard tests/cli/test_*.py))
+RESULTS ?= $(BUILD)/test/results
+JOBS ?= 2
+RUN = tools/run-suites --build $(BUILD) --results $(RESULTS) --jobs $(JOBS) --venv-python $(VENV)/bin/python $(RUN_FLAGS)
+DEPS = CC='$(CC)' PYTHON='$(PYTHON)' VENV='$(VENV)' tools/deps
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: check check-slow check-deps demo lint $(STAGES:%=check-%)
+check: ## everything that proves it works, one stage after the other: STAGES
+	@$(DEPS) check
+	+@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' tools/check $(STAGES)
+check-slow: ## what takes too long for `make check`: the same suites, repeated under load
+	@$(DEPS) check
+	+@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' tools/check --slow $(STAGES)
+check-deps:
+	@$(DEPS) check
+# A test that cannot be built is a failure of its own; the others still run.
+check-unit: check-deps ## unit suites, inside the library
+	-@$(SUBMAKE) -k $(UNIT) $(PROGRAMS)
+	@$(RUN) unit $(UNIT)
+check-api: check-deps ## API suites, against the shared library
+	-@$(SUBMAKE) -k $(API) $(PROGRAMS) all
+	@$(RUN) api $(API)
+check-fault: check-deps ## fault injection
+	-@$(SUBMAKE) -k $(FAULT) $(PROGRAMS) all
+	@$(RUN) --timeout 600 fault $(FAULT)
+check-cli: check-deps ## the command, from outside
+	-@$(SUBMAKE) -k all tests
+	@$(RUN) --timeout 300 --python $(PYTHON) cli $(CLI_PY)
+check-rig: check-deps ## real model servers
+	-@$(SUBMAKE) -k all tests
+	@$(RUN) --timeout 900 --jobs 1 --python $(VENV)/bin/python rig $(RIG_PY)
+check-valgrind: check-deps ## unit and API suites under valgrind
+	-@$(SUBMAKE) -k $(UNIT) $(API) $(PROGRAMS) all
+	@$(RUN) --valgrind --log-suffix .valgrind $(addprefix --suppressions ,$(wildcard tests/valgrind.supp)) valgrind $(UNIT) $(API)
+check-sanitize: check-deps ## unit, API and fault suites with the address and undefined-behaviour sanitizers
+	@$(SUBMAKE) BUILD=$(BUILD)/sanitize VENV='$(VENV)' RESULTS='$(RESULTS)' \
+		CFLAGS='-O1 -g $(SANITIZE)' LDFLAGS='$(LDFLAGS) $(SANITIZE)' sanitized-suites
+.PHONY: sanitized-suites
+sanitized-suites:
+	-@$(SUBMAKE) -k $(SUITES) $(PROGRAMS) all
+	@$(RUN) --timeout 600 sanitize $(SUITES)
+check-install: check-deps ## a staged install, the example in C compiled against it, uninstall
+	@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' CC='$(CC)' tools/check-install
+lint: ## style and borders: layers, headers, exports, documentation, lengths, format, -Werror
+	@$(DEPS) lint
+	+@MAKE='$(MAKE)' BUILD='$(BUILD)' $(PYTHON) tools/lint/lint
+demo: ## the digits pipeline: trains, decides, deploys and predicts on a real model server
+	@$(DEPS) demo
+	@$(SUBMAKE) all
+	@PATH="$(abspath $(BUILD)):$$PATH" examples/digits/demo
+
+# ---- installing -------------------------------------------------------------------------------
+# The installed command finds the library relative to itself, unless it lies where the loader looks anyway.
+INSTALL_RPATH = $(if $(filter /usr/lib /usr/lib/% /usr/lib64 /lib /lib/%,$(libdir)),,-Wl,-rpath,'$$ORIGIN/$(shell realpath -m --relative-to='$(bindir)' '$(libdir)')')
+PUBLIC_H := $(sort $(wildcard include/ctcd/*.h))
+.PHONY: install uninstall dist distcheck
+install: all ## prefix=/usr/local, libdir, ..., DESTDIR
+	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(libexecdir)/ctcd' '$(DESTDIR)$(includedir)/ctcd'
+	$(LINK) $(CLI_O) -L$(BUILD) -lctcd $(INSTALL_RPATH) -o $(BUILD)/ctcd.installed
+	$(INSTALL) -m 755 $(BUILD)/ctcd.installed '$(DESTDIR)$(bindir)/ctcd'
+	$(INSTALL) -m 755 $(BUILD)/$(SONAME) '$(DESTDIR)$(libdir)/$(SONAME)'
+	ln -sf $(SONAME) '$(DESTDIR)$(libdir)/libctcd.so'
+	$(INSTALL) -m 755 $(BUILD)/ctcd-shim '$(DESTDIR)$(libexecdir)/ctcd/ctcd-shim'
+	$(INSTALL) -m 644 $(PUBLIC_H) '$(DESTDIR)$(includedir)/ctcd'
+	sed -e 's|@prefix@|$(prefix)|; s|@exec_prefix@|$(exec_prefix)|; s|@libdir@|$(libdir)|; s|@includedir@|$(includedir)|' \
+		-e 's|@VERSION@|$(VERSION)|; s|@PACKAGES@|$(PACKAGES)|' pkgconfig/libctcd.pc.in >$(BUILD)/libctcd.pc
+	$(INSTALL) -m 644 $(BUILD)/libctcd.pc '$(DESTDIR)$(libdir)/pkgconfig/libctcd.pc'
+uninstall: ## takes away what install put there
+	rm -f '$(DESTDIR)$(bindir)/ctcd' '$(DESTDIR)$(libdir)/$(SONAME)' '$(DESTDIR)$(libdir)/libctcd.so' \
+		'$(DESTDIR)$(libdir)/pkgconfig/libctcd.pc' '$(DESTDIR)$(libexecdir)/ctcd/ctcd-shim' \
+		$(PUBLIC_H:include/ctcd/%='$(DESTDIR)$(includedir)/ctcd/%')
+	@rmdir '$(DESTDIR)$(libexecdir)/ctcd' '$(DESTDIR)$(includedir)/ctcd' 2>/dev/null || true
+dist: ## libctcd-VERSION.tar.gz, from what is tracked
+	tools/dist $(VERSION) $(BUILD)
+distcheck: dist ## unpacks it, configures out of tree, builds, tests, installs, uninstalls
+	@$(DEPS) check
+	+@MAKE='$(MAKE)' BUILD='$(BUILD)' VENV='$(VENV)' tools/dist --check $(VERSION) $(BUILD)
+
 # ---- upkeep -----------------------------------------------------------------------------------
 .PHONY: help map format clean
+help: ## this list
+	@echo 'usage: make [target] [BUILD=dir] [CC=..] [prefix=..]'
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 20
 map: ## writes lib/libctcd.map anew from the public headers
 	tools/symbols map >lib/libctcd.map.new && mv lib/libctcd.map.new lib/libctcd.map
 format: ## clang-format on all C files
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
-clean: ## removes what was built (the Python environment stays; make clean-all takes it, too)
+clean: ## removes what was built (the Python environment stays: rm -r build/venv)
 	rm -rf $(filter-out $(VENV) $(BUILD)/venv,$(wildcard $(BUILD)/*))
 
 -include $(shell [ -d $(BUILD) ] && find $(BUILD)/obj $(BUILD)/test -name '*.d' 2>/dev/null)
