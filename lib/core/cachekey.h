@@ -13,7 +13,8 @@ struct cache_key {
 
 void cache_key_start(struct cache_key *key); /* covers the format's version */
 void cache_key_add(struct cache_key *key, const char *label, const void *bytes, size_t size);
-void cache_key_add_text(struct cache_key *key, const char *label, const char *text); /* NULL is not "" */
+void cache_key_add_text(struct cache_key *key, const char *label,
+                        const char *text); /* NULL is not "" */
 void cache_key_add_list(struct cache_key *key, const char *label, char *const *list);
 void cache_key_end(struct cache_key *key, char hex[65]);
 

@@ -42,7 +42,8 @@ struct decision_rule {
 void decision_rule_done(struct decision_rule *rule);
 /* One setting by its name in files, from text: "threshold" "0.9", "comparison" "gt". Unknown names get
    the near miss, values must be finite. CTCD_E_INVALID, CTCD_E_NOMEM. */
-int decision_rule_set(struct decision_rule *rule, const char *key, const char *value, ctcd_error **err);
+int decision_rule_set(struct decision_rule *rule, const char *key, const char *value,
+                      ctcd_error **err);
 /* NULL-terminated list of the names that decision_rule_set knows. */
 const char *const *decision_rule_keys(void);
 /* The setting as decision_rule_set would take it; false = not set (and not a default worth saying). */
@@ -57,8 +58,10 @@ struct metric {
 
 enum reason_weight { REASON_PASSED, REASON_FAILED, REASON_UNDECIDED };
 struct decision_reason {
-    const char *code; /* static: "threshold", "min_absolute_change", "min_relative_change", "missing",
-                         "not_a_number", "baseline_missing", "baseline_not_a_number", "no_incumbent" */
+    const char
+        *code; /* static: "threshold", "min_absolute_change", "min_relative_change", "missing",
+                         "not_a_number", "baseline_missing", "baseline_not_a_number", "no_incumbent",
+                         "no_rule" */
     enum reason_weight weight;
     char *text; /* owned, in words with numbers: "accuracy 0.966 >= 0.9" */
 };

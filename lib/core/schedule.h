@@ -16,14 +16,14 @@ enum schedule_kind { SCHEDULE_INTERVAL = 1 /* cron gets 2 */ };
 
 enum schedule_catchup { CATCHUP_LATEST, CATCHUP_SKIP, CATCHUP_ALL }; /* 0 is the default */
 
-enum schedule_overlap { /* all named; the engine refuses what it cannot do yet */
-    OVERLAP_SKIP,       /* the default */
-    OVERLAP_BUFFER_ONE,
-    OVERLAP_BUFFER_LATEST,
-    OVERLAP_BUFFER_ALL,
-    OVERLAP_CANCEL_OTHER,
-    OVERLAP_TERMINATE_OTHER,
-    OVERLAP_ALLOW_ALL,
+enum schedule_overlap {               /* all named; the engine refuses what it cannot do yet */
+                        OVERLAP_SKIP, /* the default */
+                        OVERLAP_BUFFER_ONE,
+                        OVERLAP_BUFFER_LATEST,
+                        OVERLAP_BUFFER_ALL,
+                        OVERLAP_CANCEL_OTHER,
+                        OVERLAP_TERMINATE_OTHER,
+                        OVERLAP_ALLOW_ALL,
 };
 
 #define SCHEDULE_EVERY_MIN_MS 1000LL
@@ -96,20 +96,20 @@ struct fire_sink {
 int schedule_due(const struct schedule *schedule, int64_t last_processed_ms, int64_t live_since_ms,
                  int64_t now_ms, const struct fire_sink *sink);
 
-enum overlap_action {
-    OVERLAP_LAUNCH,          /* now */
-    OVERLAP_BUFFER,          /* wait for the runs before */
-    OVERLAP_REPLACE_WAITING, /* wait in the place of those that wait, which are dropped as superseded */
-    OVERLAP_CANCEL_FIRST,    /* ask the running one to stop, then launch */
-    OVERLAP_TERMINATE_FIRST, /* kill the running one, then launch */
-    OVERLAP_DROP,
+enum fire_action {
+    FIRE_LAUNCH,          /* now */
+    FIRE_WAIT,            /* for the runs before */
+    FIRE_WAIT_INSTEAD,    /* in the place of those that wait, which are dropped as superseded */
+    FIRE_AFTER_CANCEL,    /* ask the running one to stop, then launch */
+    FIRE_AFTER_TERMINATE, /* kill the running one, then launch */
+    FIRE_DROP,
 };
-struct overlap_verdict {
-    enum overlap_action action;
-    enum drop_reason reason; /* of OVERLAP_DROP */
+struct fire_verdict {
+    enum fire_action action;
+    enum drop_reason reason; /* of FIRE_DROP */
 };
 /* What happens to a fire, given how many runs of its schedule run and how many wait? */
-struct overlap_verdict overlap_decide(enum schedule_overlap policy, size_t running, size_t waiting);
+struct fire_verdict overlap_decide(enum schedule_overlap policy, size_t running, size_t waiting);
 
 /* "latest", "buffer_all"; NULL for what is none. Reading takes '-' for '_' and names the near miss. */
 const char *schedule_catchup_name(enum schedule_catchup policy);

@@ -14,7 +14,13 @@
 #include "core/reference.h"
 #include "core/schedule.h"
 
-enum param_kind { PARAM_TEXT, PARAM_INT, PARAM_REAL, PARAM_BOOL, PARAM_OTHER /* null, list, object */ };
+enum param_kind {
+    PARAM_TEXT,
+    PARAM_INT,
+    PARAM_REAL,
+    PARAM_BOOL,
+    PARAM_OTHER /* null, list, object */
+};
 struct param_spec {
     char *name;
     enum param_kind kind;
@@ -46,15 +52,15 @@ struct decide_spec {
 
 struct deploy_spec {
     char *model_name;
-    char *model_uri;             /* a literal; NULL where model_uri_from is set */
+    char *model_uri;              /* a literal; NULL where model_uri_from is set */
     struct output_ref model_from; /* the output that holds it */
-    char *model_deployer;        /* NULL = the active stack's */
-    struct settings options;     /* for the back end */
-    int64_t timeout_ms;          /* 0 = default */
-    int64_t min_ready_ms;        /* -1 = default */
-    int replace;                 /* -1 = default (yes), 0, 1 */
-    char *on_failure;            /* NULL = "rollback"; "leave" */
-    char *smoke;                 /* JSON text of a request, or NULL */
+    char *model_deployer;         /* NULL = the active stack's */
+    struct settings options;      /* for the back end */
+    int64_t timeout_ms;           /* 0 = default */
+    int64_t min_ready_ms;         /* -1 = default */
+    int replace;                  /* -1 = default (yes), 0, 1 */
+    char *on_failure;             /* NULL = "rollback"; "leave" */
+    char *smoke;                  /* JSON text of a request, or NULL */
 };
 
 struct step_spec {
@@ -99,7 +105,8 @@ bool pipeline_spec_set_param(struct pipeline_spec *spec, const char *name, enum 
 bool settings_set(struct settings *settings, const char *name, const char *value);
 const char *settings_get(const struct settings *settings, const char *name); /* NULL = not set */
 
-int pipeline_spec_copy(const struct pipeline_spec *spec, struct pipeline_spec *ret); /* deep; or NOMEM */
+int pipeline_spec_copy(const struct pipeline_spec *spec,
+                       struct pipeline_spec *ret); /* deep; or NOMEM */
 void pipeline_spec_done(struct pipeline_spec *spec);
 
 /* Asking. NULL = there is none. */
@@ -108,7 +115,8 @@ const struct param_spec *pipeline_spec_param(const struct pipeline_spec *spec, c
 /* Outputs by name: those declared; "service" of a deploy step; "decision" of a decide step. */
 bool step_has_output(const struct step_spec *step, const char *output);
 /* The deploy step that a decide step decides about, or NULL. */
-const struct step_spec *decide_target(const struct pipeline_spec *spec, const struct step_spec *decide);
+const struct step_spec *decide_target(const struct pipeline_spec *spec,
+                                      const struct step_spec *decide);
 const char *step_kind_name(enum step_kind kind); /* "command", "decide", "deploy" */
 /* params_substitute with the pipeline's parameters. */
 int pipeline_spec_substitute(const struct pipeline_spec *spec, const char *text, char **ret,

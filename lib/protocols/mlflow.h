@@ -20,7 +20,8 @@ enum mlflow_form {
 };
 /* "split", "dataframe_split", ...; CTCD_E_INVALID names the near miss. */
 int mlflow_form_parse(const char *name, enum mlflow_form *ret, ctcd_error **err);
-const char *mlflow_form_name(enum mlflow_form form); /* key of the body: "dataframe_split"; NULL for auto */
+const char *mlflow_form_name(
+    enum mlflow_form form); /* key of the body: "dataframe_split"; NULL for auto */
 
 /* From the user's JSON to the server's body. AUTO:
      an object with exactly one of the four keys (and at most `params` besides)   -> as it is
@@ -28,11 +29,12 @@ const char *mlflow_form_name(enum mlflow_form form); /* key of the body: "datafr
      any other object (columns by name: value lists of one length)                -> inputs
      an object of single values                                                   -> dataframe_records
      an array of objects                                                          -> dataframe_records
-     an array of arrays or of values                                              -> inputs
+     an array of arrays or of values                                              -> instances
    (a model with named columns answers 400 to the last one; the answer's error then says so). What cannot
    be right is CTCD_E_INVALID and says what is; NaN tokens are refused, the server cannot read them.
    *ret: owned. */
-int mlflow_encode(const char *text, size_t len, enum mlflow_form form, char **ret, ctcd_error **err);
+int mlflow_encode(const char *text, size_t len, enum mlflow_form form, char **ret,
+                  ctcd_error **err);
 
 /* From an HTTP answer to the predictions as JSON text (bare NaN, Infinity kept as Python writes them).
    Error answers become our error: BAD_REQUEST, INVALID_PARAMETER_VALUE and other 4xx CTCD_E_INVALID;
