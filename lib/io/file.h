@@ -36,7 +36,7 @@ int file_real_path(const char *path, char **ret, ctcd_error **err);
 
 /* The last `lines` lines, at most FILE_TAIL_BYTES of the file, for people: invalid UTF-8 becomes
    U+FFFD, control characters but tab are replaced too, \r\n and lone \r end a line (progress bars).
-   Lines are joined by \n, none at the end; "" for an empty file. Owned. */
+   Lines are joined by \n, blank ones at the end are left out; "" for an empty file. Owned. */
 int file_last_lines(const char *path, size_t lines, char **ret, ctcd_error **err);
 /* The same treatment for bytes at hand. NULL = out of memory. */
 char *text_for_people(const char *bytes, size_t len, size_t lines);

@@ -2,9 +2,8 @@
    mutations of a service, the scheduler of a home. OFD locks: two openings never share one, closing
    another descriptor of the file does not drop it, the end of the process does.
 
-   A forked child would keep the lock alive with its copy of the descriptor; the context therefore
-   installs pthread_atfork(lockfile_before_fork, lockfile_after_fork_parent,
-   lockfile_after_fork_child) once. */
+   A forked child would keep a lock alive with its copy of the descriptor: the first lockfile_try
+   registers a pthread_atfork handler that closes them there. (exec closes them anyway.) */
 #ifndef CTCD_IO_LOCKFILE_H
 #define CTCD_IO_LOCKFILE_H
 
@@ -23,9 +22,5 @@ int lockfile_held(const char *path, bool *ret, ctcd_error **err);
 void lockfile_release(
     struct lockfile *lock); /* accepts NULL; in a forked child it frees memory only */
 void lockfile_done(struct lockfile **lock); /* for _cleanup_ */
-
-void lockfile_before_fork(void);
-void lockfile_after_fork_parent(void);
-void lockfile_after_fork_child(void);
 
 #endif

@@ -15,10 +15,11 @@
 int tree_remove(const char *path, ctcd_error **err);
 /* `to` must not exist: CTCD_E_EXISTS. Modes are kept (without set-uid, set-gid), owners and times are
    not; links are copied as links; the copy is fsynced. FIFOs, sockets and devices: CTCD_E_INVALID.
-   After a failure nothing is left at `to`. */
+   At the top a link is followed. After a failure nothing is left at `to`. Copying a
+   folder into itself is CTCD_E_INVALID. */
 int tree_copy(const char *from, const char *to, ctcd_error **err);
 /* SHA-256. A file: of its bytes (as sha256sum says). A folder: of one record for each entry, in order:
-   `f|x|l|d NAME NUL HASH \n`, where x is a file that its owner may execute, and a link's hash is that
+   `TYPE blank NAME NUL HASH newline`, TYPE one of f, x, l, d, where x is a file that its owner may execute, and a link's hash is that
    of its target's text. At the top a link is followed, below it is hashed as a link. */
 int tree_hash(const char *path, char hex[65], ctcd_error **err);
 

@@ -1,0 +1,141 @@
+/* Questions about files, paths as texts, and log bytes made fit for people. Called together with
+   file.c; declared in io/file.h. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/buf.h"
+#include "base/text.h"
+#include "io/file.h"
+
+bool file_exists(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+bool file_is_folder(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int file_real_path(const char *path, char **ret, ctcd_error **err) {
+    char real[PATH_MAX];
+    if (!realpath(path, real))
+        return error_system(err, errno, "%s", path);
+    char *copy = mem_copy_text(real);
+    if (!copy)
+        return error_nomem(err);
+    *ret = copy;
+    return 0;
+}
+
+static const struct {
+    uint32_t magic;
+    const char *name;
+} network_systems[] = {
+    {0x6969, "nfs"},      {0x517b, "smb"},        {0xff534d42, "cifs"}, {0xfe534d42, "smb2"},
+    {0x5346414f, "afs"},  {0x6b414653, "afs"},    {0x00c36400, "ceph"}, {0x65735546, "fuse"},
+    {0x73757245, "coda"}, {0x0bd00bd0, "lustre"},
+};
+
+static const char *network_of_magic(uint32_t magic) {
+    for (size_t i = 0; i < sizeof network_systems / sizeof network_systems[0]; i++)
+        if (network_systems[i].magic == magic)
+            return network_systems[i].name;
+    return NULL;
+}
+
+const char *file_network(const char *path) {
+    struct statfs fs;
+    _cleanup_(mem_free_ptr) char *at = mem_copy_text(path);
+    while (at) {
+        if (statfs(at, &fs) == 0)
+            return network_of_magic((uint32_t)fs.f_type);
+        if (errno == EINTR)
+            continue;
+        if (errno != ENOENT && errno != ENOTDIR)
+            return NULL;
+        char *folder = path_folder(at);
+        if (!folder || strcmp(folder, at) == 0) {
+            mem_free(folder);
+            return NULL;
+        }
+        mem_free(at);
+        at = folder;
+    }
+    return NULL;
+}
+
+char *path_join(const char *folder, const char *name) {
+    if (name[0] == '/' || !folder[0])
+        return mem_copy_text(name);
+    if (!name[0])
+        return mem_copy_text(folder);
+    return mem_text("%s%s%s", folder, text_ends(folder, "/") ? "" : "/", name);
+}
+
+/* How much of it is left without slashes at the end; "/" stays. */
+static size_t without_slashes(const char *path, size_t len) {
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    return len;
+}
+
+char *path_folder(const char *path) {
+    size_t len = without_slashes(path, strlen(path));
+    while (len && path[len - 1] != '/')
+        len--;
+    return len ? mem_copy_bytes(path, without_slashes(path, len)) : mem_copy_text(".");
+}
+
+const char *path_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
+
+/* One character (or broken byte) that is no line end; returns how many bytes it took. */
+static size_t add_character(struct buf *out, const char *at, size_t left) {
+    unsigned char c = (unsigned char)at[0];
+    size_t len = text_utf8_length(at, left);
+    bool control = len == 1 ? (c < 0x20 && c != '\t') || c == 0x7f
+                            : len == 2 && c == 0xc2 && (unsigned char)at[1] < 0xa0;
+    if (!len || control)
+        buf_add(out, replacement);
+    else
+        buf_add_bytes(out, at, len);
+    return len ? len : 1;
+}
+
+char *text_for_people(const char *bytes, size_t len, size_t lines) {
+    struct buf out = {0};
+    for (size_t i = 0; i < len;) {
+        if (bytes[i] == '\r' && i + 1 < len && bytes[i + 1] == '\n')
+            i++;
+        if (bytes[i] == '\n' || bytes[i] == '\r') {
+            buf_add_char(&out, '\n');
+            i++;
+        } else {
+            i += add_character(&out, bytes + i, len - i);
+        }
+    }
+    char *text = buf_steal(&out);
+    if (!text)
+        return NULL;
+    size_t end = strlen(text);
+    while (end && text[end - 1] == '\n') /* blank lines at the end say nothing */
+        end--;
+    if (!lines)
+        end = 0;
+    size_t start = end;
+    for (; start; start--)
+        if (text[start - 1] == '\n' && --lines == 0)
+            break;
+    memmove(text, text + start, end - start);
+    text[end - start] = '\0';
+    return text;
+}
