@@ -50,7 +50,9 @@ static int choose(const char *key, const char *value, const char *const *names, 
         return error_nomem(err);
     const char *near = text_nearest(value, names, count);
     error_set(err, CTCD_E_INVALID, NULL, "%s: \"%.100s\" is none of: %s", key, value, known.text);
-    return near ? error_hint(err, "did you mean \"%s\"?", near) : CTCD_E_INVALID;
+    if (near)
+        error_hint(err, "did you mean \"%s\"?", near);
+    return CTCD_E_INVALID;
 }
 
 static int set_number(struct wanted *wanted, const char *key, const char *value, ctcd_error **err) {
@@ -76,7 +78,9 @@ static int set_metric(struct decision_rule *rule, const char *value, ctcd_error 
 static int unknown_key(const char *key, ctcd_error **err) {
     error_set(err, CTCD_E_INVALID, NULL, "a decision has no setting \"%.100s\"", key);
     const char *near = text_nearest(key, rule_keys, COUNT(rule_keys) - 1);
-    return near ? error_hint(err, "did you mean \"%s\"?", near) : CTCD_E_INVALID;
+    if (near)
+        error_hint(err, "did you mean \"%s\"?", near);
+    return CTCD_E_INVALID;
 }
 
 int decision_rule_set(struct decision_rule *rule, const char *key, const char *value,

@@ -21,7 +21,9 @@ static int unknown_param(const char *name, const struct param_view *params, size
         names[i] = params[i].name;
     error_set(err, CTCD_E_INVALID, NULL, "there is no parameter \"%s\"", name);
     const char *near = text_nearest(name, names, count);
-    return near ? error_hint(err, "did you mean ${params.%s}?", near) : CTCD_E_INVALID;
+    if (near)
+        error_hint(err, "did you mean ${params.%s}?", near);
+    return CTCD_E_INVALID;
 }
 
 /* text stands at "${". Adds the value, and moves *ret_end behind the closing brace. */
@@ -37,7 +39,8 @@ static int put_param(struct buf *out, const char *text, const struct param_view 
         int shown = size > 100 ? 100 : (int)size;
         error_set(err, CTCD_E_INVALID, NULL, "\"%.*s\" is no reference: only ${params.NAME} is",
                   shown, text);
-        return error_hint(err, "to pass it on as it is, write $%.*s", shown, text);
+        error_hint(err, "to pass it on as it is, write $%.*s", shown, text);
+        return CTCD_E_INVALID;
     }
     _cleanup_(mem_free_ptr) char *name = mem_copy_bytes(text + prefix, size - prefix - 1);
     if (!name)

@@ -81,7 +81,9 @@ static int parse_name(const char *what, const char *name, const char *const *nam
     const char *near = name ? text_nearest(name, names, count) : NULL;
     error_set(err, CTCD_E_INVALID, NULL, "\"%.100s\" is no %s policy; there are: %s",
               name ? name : "", what, known.text);
-    return near ? error_hint(err, "did you mean \"%s\"?", near) : CTCD_E_INVALID;
+    if (near)
+        error_hint(err, "did you mean \"%s\"?", near);
+    return CTCD_E_INVALID;
 }
 
 int schedule_catchup_parse(const char *name, enum schedule_catchup *ret, ctcd_error **err) {
