@@ -29,7 +29,7 @@ enum call_method {
 struct ctcd_observation {
     int state; /* CTCD_STATE_*, 0 = not said */
     char *message, *cause, *hint, *log_tail;
-    bool final; /* will not become ready by waiting */
+    bool final;             /* will not become ready by waiting */
     char **names, **values; /* properties */
     size_t count;
 };
@@ -56,7 +56,7 @@ struct ctcd_revision {
 void revision_done(struct ctcd_revision *revision);
 
 struct call_args {
-    struct ctcd_revision *revision; /* borrowed until the call has ended */
+    struct ctcd_revision *revision;       /* borrowed until the call has ended */
     struct ctcd_observation *observation; /* CALL_OBSERVE: filled; borrowed likewise */
     struct ctcd_text *text;               /* CALL_LOGS, CALL_PREDICT */
     const char *body;                     /* CALL_PREDICT; copied */
@@ -70,6 +70,8 @@ int call_start(ctcd_op *parent, struct backend *backend, enum call_method method
 bool call_ended(const ctcd_call *call);
 /* 0 or CTCD_E_*; *err as the method said it, or "... did not end in time while DOING" for a time-out. */
 int call_result(const ctcd_call *call, ctcd_error **err);
+ctcd_call *call_of_node(struct list *node);   /* in backend->calls; a new reference */
+ctcd_watch *watch_of_node(struct list *node); /* in backend->watches */
 /* Cancels it if it runs, drops the reference, clears the pointer. */
 void call_drop(ctcd_call **call);
 

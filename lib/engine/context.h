@@ -20,12 +20,13 @@ struct ctcd_context {
     uint32_t fork_generation; /* of the process that made it */
     atomic_uintptr_t owner;   /* thread that is inside, 0 = nobody; the gate's */
     unsigned depth;           /* how often that thread is inside */
-    unsigned callbacks;       /* user callbacks on the stack other than step functions: no waits from there */
-    bool logging;             /* inside the log callback: no entry at all */
+    unsigned
+        callbacks; /* user callbacks on the stack other than step functions: no waits from there */
+    bool logging;  /* inside the log callback: no entry at all */
     bool closing;
 
     uint32_t flags;
-    char *home; /* absolute, NULL before it was opened */
+    char *home;        /* absolute, NULL before it was opened */
     char *wanted_home; /* as set by the user, or NULL */
     struct store *store;
     struct clock clock;

@@ -25,7 +25,8 @@ void flavors_free(ctcd_context *ctx);
 const ctcd_option_entry *flavor_options(ctcd_context *ctx, int type, const char *flavor, int scope);
 size_t flavor_count(ctcd_context *ctx, int type);
 const char *flavor_name(ctcd_context *ctx, int type, size_t index);
-int flavor_check(ctcd_context *ctx, int type, const char *flavor, ctcd_error **err); /* names the known */
+int flavor_check(ctcd_context *ctx, int type, const char *flavor,
+                 ctcd_error **err); /* names the known */
 
 /* Values of one option table. Keys: '-' and '_' are the same. */
 struct ctcd_options {
@@ -41,8 +42,10 @@ size_t option_table_count(const ctcd_option_entry *table);
 int options_set(struct ctcd_options *options, const char *owner, const char *key, const char *value,
                 ctcd_error **err);
 int options_check_required(const struct ctcd_options *options, const char *owner, ctcd_error **err);
-int options_from_json(struct ctcd_options *options, const char *owner, const char *json, ctcd_error **err);
-char *options_to_json(const struct ctcd_options *options); /* only what is set; NULL = out of memory */
+int options_from_json(struct ctcd_options *options, const char *owner, const char *json,
+                      ctcd_error **err);
+char *options_to_json(
+    const struct ctcd_options *options); /* only what is set; NULL = out of memory */
 const char *options_text(const struct ctcd_options *options, const char *name);
 int64_t options_number(const struct ctcd_options *options, const char *name);
 
@@ -55,10 +58,9 @@ struct backend {
     char *config; /* options JSON it was opened with: a component registered anew is opened anew */
     struct ctcd_options *options;
     void *impl;
-    bool opened, opening;
-    struct list watches; /* ctcd_watch */
-    struct list calls;   /* ctcd_call in flight */
-    struct list waiters; /* ops that wait for the opening */
+    bool opened, opening; /* opening: one of its calls does it, the others wait */
+    struct list watches;  /* ctcd_watch */
+    struct list calls;    /* ctcd_call in flight */
 };
 /* Finds or makes the (not yet opened) back end of a registered component.
    CTCD_E_NOT_FOUND: no such component, or its flavor is not known to this context. */

@@ -24,17 +24,20 @@ struct op_kind {
 enum op_result { OP_NOTHING, OP_SERVICE, OP_RUN, OP_LIST, OP_TEXT };
 
 struct ctcd_op {
-    atomic_uint refs;
-    ctcd_context *ctx; /* a reference while a user holds the op */
+    atomic_uint refs; /* ours: the creator's or its users' one, and one while it runs */
+    atomic_uint
+        users; /* the API's references; all of them together hold one of refs, and the context */
+    ctcd_context *ctx;
     const struct op_kind *kind;
-    struct list node; /* in ctx->ops until it has ended */
+    struct list node; /* in ctx->ops as long as it lives */
     ctcd_op *parent;  /* woken when this one ends; not owned */
 
-    int64_t deadline;      /* monotonic; INT64_MAX = none */
-    int64_t undo_deadline; /* set with stop */
-    int stop;              /* 0, or why it has to end */
-    atomic_int asked;      /* stop that another thread asked for */
-    bool ended, stepping, waited; /* waited: a ctcd_op_wait for it is on the stack */
+    int64_t deadline;                     /* monotonic; INT64_MAX = none */
+    int64_t undo_deadline;                /* set with stop */
+    int stop;                             /* 0, or why it has to end */
+    atomic_int asked;                     /* stop that another thread asked for */
+    bool started, ended, stepping, again; /* again: woken while it was stepping */
+    bool waited;                          /* a ctcd_op_wait for it is on the stack */
     int rc;
     ctcd_error *err; /* step fills it through OP_ERR(op) */
 
@@ -42,11 +45,12 @@ struct ctcd_op {
     void *result; /* a reference, or a text; op_set_result */
 
     char doing[256];
-    struct loop_task task;   /* enters step */
-    struct loop_timer timer; /* the earlier of deadline and wait_until */
-    struct loop_watch watch; /* op_wait_fd */
+    struct loop_task task;     /* enters step */
+    struct loop_timer timer;   /* the earlier of deadline and wait_until */
+    struct loop_watch watch;   /* op_wait_fd */
     struct loop_task announce; /* outer: calls done */
-    bool named;              /* a wait was named in this entry */
+    struct loop_task release;  /* the last user let go, on whatever thread */
+    bool named;                /* a wait was named in this entry */
     int64_t wait_until;
 
     ctcd_op_done_fn done_fn;
@@ -61,20 +65,27 @@ struct ctcd_op {
 
 /* size: of the kind's struct, whose first member is ctcd_op; zeroed. budget_ms <= 0: no deadline. The new
    op has one reference (the caller's) and has not run: op_start posts its first entry. */
-int op_new(ctcd_context *ctx, const struct op_kind *kind, size_t size, int64_t budget_ms, ctcd_op **ret,
-           ctcd_error **err);
-void op_start(ctcd_op *op, ctcd_op *parent); /* parent NULL = the user's; runs on while unreferenced */
+int op_new(ctcd_context *ctx, const struct op_kind *kind, size_t size, int64_t budget_ms,
+           ctcd_op **ret, ctcd_error **err);
+void op_start(ctcd_op *op,
+              ctcd_op *parent); /* parent NULL = the user's; runs on while unreferenced */
 ctcd_op *op_ref(ctcd_op *op);
 ctcd_op *op_unref(ctcd_op *op);
+/* Lets go of a child: it is not our child any more, and stopped if it runs. Clears the pointer. */
+void op_drop(ctcd_op **child);
+/* Turns the caller's reference into a user's (who holds the context, too). */
+ctcd_op *op_publish(ctcd_op *op);
+void op_user_unref(ctcd_op *op);  /* any thread */
+void ops_free(ctcd_context *ctx); /* ends all, when the context ends */
 
 /* Inside step: what it waits for. A child op or a call that was started with this op as parent wakes it by
    itself, but still has to be named (op_wait_child), so that AGAIN with nothing named is found out. */
 void op_wait_until(ctcd_op *op, int64_t mono_ms);
 int op_wait_fd(ctcd_op *op, int fd, uint32_t events);
 void op_wait_child(ctcd_op *op);
-void op_wake(ctcd_op *op);           /* enters step in the next dispatch */
-void op_stop(ctcd_op *op, int why);  /* CTCD_E_CANCELED ...; harmless when repeated or ended */
-void op_end(ctcd_op *op, int rc);    /* by force; step is not entered again */
+void op_wake(ctcd_op *op);          /* enters step in the next dispatch */
+void op_stop(ctcd_op *op, int why); /* CTCD_E_CANCELED ...; harmless when repeated or ended */
+void op_end(ctcd_op *op, int rc);   /* by force; step is not entered again */
 
 /* One line for people: kept as ctcd_op_doing, handed to progress callbacks of this op and its parents. */
 void op_progress(ctcd_op *op, const char *fmt, ...) _printf_(2, 3);
@@ -84,10 +95,12 @@ void op_set_result(ctcd_op *op, enum op_result kind, void *value);
 void *op_steal_result(ctcd_op *op, enum op_result kind);
 
 int64_t op_left(const ctcd_op *op); /* ms to the deadline (or undo_deadline once stopped), >= 0 */
-/* Its own error, or none: message of the time-out quotes what was being done. */
+/* Puts an error of its own for op->stop, unless there is one: a time-out quotes what was being done.
+   Returns op->stop. */
 int op_fail_stopped(ctcd_op *op);
 
 /* The blocking half of every call: drives the loop until the op has ended. As ctcd_op_wait(). */
 int op_wait(ctcd_op *op, int64_t timeout_ms, ctcd_error **err);
+int op_outcome(const ctcd_op *op, ctcd_error **err); /* CTCD_AGAIN while it runs */
 
 #endif

@@ -1,0 +1,204 @@
+/* See flavor.h. Registered tables, and the opened back ends made from them. */
+#include "engine/flavor.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "engine/call.h"
+#include "store/components.h"
+
+#define TABLE_MAX_BYTES 4096u
+#define TABLE_MIN_BYTES sizeof(ctcd_model_deployer_vtable) /* of ABI 1 */
+
+static const ctcd_option_entry NO_OPTIONS[] = {{0}};
+
+/* The flavors of the other component types: all there are in this version, without options. */
+static const char *local_flavor(int type) {
+    switch (type) {
+    case CTCD_COMPONENT_ORCHESTRATOR:
+    case CTCD_COMPONENT_ARTIFACT_STORE:
+        return "local";
+    case CTCD_COMPONENT_METADATA_STORE:
+        return "sqlite";
+    default:
+        return NULL;
+    }
+}
+
+/* ---- registering ---- */
+
+static int check_table(const ctcd_model_deployer_vtable *t, ctcd_error **err) {
+    if (t->size < TABLE_MIN_BYTES || t->size > TABLE_MAX_BYTES)
+        return error_set(err, CTCD_E_INVALID, "set size to sizeof(ctcd_model_deployer_vtable)",
+                         "the back end's table has an impossible size of %zu bytes", t->size);
+    if (t->abi > CTCD_PLUGIN_ABI)
+        return error_set(err, CTCD_E_NEWER, "use a newer libctcd",
+                         "the back end needs plug-in interface %u; this library has %u", t->abi,
+                         CTCD_PLUGIN_ABI);
+    if (t->flags || !t->flavor || !t->flavor[0])
+        return error_set(err, CTCD_E_INVALID, NULL, "the back end's table has %s",
+                         t->flags ? "unknown flags" : "no flavor name");
+    if (!t->open || !t->close || !t->validate || !t->apply || !t->observe || !t->remove)
+        return error_set(err, CTCD_E_INVALID, NULL, "the back end %s lacks a required method",
+                         t->flavor);
+    return 0;
+}
+
+int flavor_register(ctcd_context *ctx, const ctcd_model_deployer_vtable *vtable, void *user_data,
+                    ctcd_destroy_fn destroy, ctcd_error **err) {
+    int rc = check_table(vtable, err);
+    if (rc)
+        return rc;
+    if (flavor_find(ctx, vtable->flavor))
+        return error_set(err, CTCD_E_EXISTS, NULL, "there is a flavor \"%s\" already",
+                         vtable->flavor);
+    struct flavor *flavor = mem_alloc(sizeof(*flavor));
+    if (!flavor || !(flavor->name = mem_copy_text(vtable->flavor))) {
+        mem_free(flavor);
+        return error_nomem(err);
+    }
+    memcpy(&flavor->table, vtable, sizeof(flavor->table));
+    flavor->table.flavor = flavor->name;
+    flavor->user_data = user_data;
+    flavor->destroy = destroy;
+    list_append(&ctx->flavors, &flavor->node);
+    return 0;
+}
+
+struct flavor *flavor_find(const ctcd_context *ctx, const char *name) {
+    for (struct list *n = ctx->flavors.next; n != &ctx->flavors; n = n->next) {
+        struct flavor *flavor = list_of(n, struct flavor, node);
+        if (strcmp(flavor->name, name) == 0)
+            return flavor;
+    }
+    return NULL;
+}
+
+void flavors_free(ctcd_context *ctx) {
+    struct list *n;
+    while ((n = list_pop(&ctx->flavors))) {
+        struct flavor *flavor = list_of(n, struct flavor, node);
+        if (flavor->destroy)
+            flavor->destroy(flavor->user_data);
+        mem_free(flavor->name);
+        mem_free(flavor);
+    }
+}
+
+/* ---- asking ---- */
+
+size_t flavor_count(ctcd_context *ctx, int type) {
+    return type == CTCD_COMPONENT_MODEL_DEPLOYER ? list_count(&ctx->flavors)
+           : local_flavor(type)                  ? 1
+                                                 : 0;
+}
+
+const char *flavor_name(ctcd_context *ctx, int type, size_t index) {
+    if (type != CTCD_COMPONENT_MODEL_DEPLOYER)
+        return index == 0 ? local_flavor(type) : NULL;
+    for (struct list *n = ctx->flavors.next; n != &ctx->flavors; n = n->next)
+        if (index-- == 0)
+            return list_of(n, struct flavor, node)->name;
+    return NULL;
+}
+
+const ctcd_option_entry *flavor_options(ctcd_context *ctx, int type, const char *flavor,
+                                        int scope) {
+    if (type != CTCD_COMPONENT_MODEL_DEPLOYER) {
+        const char *known = local_flavor(type);
+        return known && strcmp(known, flavor) == 0 ? NO_OPTIONS : NULL;
+    }
+    struct flavor *f = flavor_find(ctx, flavor);
+    if (!f)
+        return NULL;
+    const ctcd_option_entry *table =
+        scope == CTCD_SCOPE_DEPLOYMENT ? f->table.deployment_options : f->table.component_options;
+    return table ? table : NO_OPTIONS;
+}
+
+int flavor_check(ctcd_context *ctx, int type, const char *flavor, ctcd_error **err) {
+    if (flavor_options(ctx, type, flavor, CTCD_SCOPE_COMPONENT))
+        return 0;
+    _cleanup_(buf_done) struct buf known = {0};
+    for (size_t i = 0; i < flavor_count(ctx, type); i++)
+        buf_addf(&known, "%s%s", i ? ", " : "it is one of: ", flavor_name(ctx, type, i));
+    return error_set(err, CTCD_E_INVALID, known.text, "there is no flavor \"%s\" of %s", flavor,
+                     ctcd_component_type_name(type));
+}
+
+/* ---- opened back ends ---- */
+
+static void backend_free(struct backend *backend) {
+    while (!list_empty(&backend->calls)) {
+        ctcd_call *call = call_of_node(backend->calls.next);
+        call_drop(&call);
+    }
+    if (backend->opened)
+        backend->flavor->table.close(backend->impl);
+    while (!list_empty(&backend->watches))
+        ctcd_watch_end(watch_of_node(backend->watches.next));
+    list_remove(&backend->node);
+    options_free(backend->options);
+    mem_free(backend->component);
+    mem_free(backend->config);
+    mem_free(backend);
+}
+
+static int backend_new(ctcd_context *ctx, const struct store_component *record,
+                       struct backend **ret, ctcd_error **err) {
+    struct flavor *flavor = flavor_find(ctx, record->flavor);
+    if (!flavor)
+        return error_set(err, CTCD_E_NOT_FOUND, "register the flavor in this program first",
+                         "the model deployer %s is of the flavor \"%s\", which is not known here",
+                         record->name, record->flavor);
+    struct backend *backend = mem_alloc(sizeof(*backend));
+    if (!backend)
+        return error_nomem(err);
+    backend->ctx = ctx;
+    backend->flavor = flavor;
+    list_init(&backend->node);
+    list_init(&backend->watches);
+    list_init(&backend->calls);
+    backend->component = mem_copy_text(record->name);
+    backend->config = mem_copy_text(record->options);
+    int rc = backend->component && backend->config ? 0 : error_nomem(err);
+    if (!rc)
+        rc = options_new(
+            flavor_options(ctx, CTCD_COMPONENT_MODEL_DEPLOYER, flavor->name, CTCD_SCOPE_COMPONENT),
+            &backend->options, err);
+    if (!rc)
+        rc = options_from_json(backend->options, flavor->name, record->options, err);
+    if (rc) {
+        backend_free(backend);
+        return rc;
+    }
+    list_append(&ctx->backends, &backend->node);
+    *ret = backend;
+    return 0;
+}
+
+int backend_get(ctcd_context *ctx, const char *component, struct backend **ret, ctcd_error **err) {
+    struct store *store = NULL;
+    int rc = context_store(ctx, &store, err);
+    if (rc)
+        return rc;
+    _cleanup_(store_component_done) struct store_component record = {0};
+    rc = store_component_get(store, CTCD_COMPONENT_MODEL_DEPLOYER, component, &record, err);
+    if (rc)
+        return rc;
+    for (struct list *n = ctx->backends.next; n != &ctx->backends; n = n->next) {
+        struct backend *backend = list_of(n, struct backend, node);
+        if (strcmp(backend->component, record.name) == 0 &&
+            strcmp(backend->config, record.options) == 0 &&
+            strcmp(backend->flavor->name, record.flavor) == 0) {
+            *ret = backend;
+            return 0;
+        }
+    }
+    return backend_new(ctx, &record, ret, err);
+}
+
+void backends_free(ctcd_context *ctx) {
+    while (!list_empty(&ctx->backends))
+        backend_free(list_of(ctx->backends.next, struct backend, node));
+}

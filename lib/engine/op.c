@@ -1,0 +1,380 @@
+/* See op.h. Entering a step, waits, the end; what users and parents see of it. */
+#include "engine/op.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/object.h"
+
+static void op_enter(struct loop_task *task);
+static void op_timer(struct loop_timer *timer);
+static void op_ready(struct loop_watch *watch, uint32_t events);
+static void op_announce(struct loop_task *task);
+static void op_release(struct loop_task *task);
+
+int op_new(ctcd_context *ctx, const struct op_kind *kind, size_t size, int64_t budget_ms,
+           ctcd_op **ret, ctcd_error **err) {
+    ctcd_op *op = mem_alloc(size);
+    if (!op)
+        return error_nomem(err);
+    atomic_init(&op->refs, 1);
+    atomic_init(&op->users, 0);
+    atomic_init(&op->asked, 0);
+    op->ctx = ctx;
+    op->kind = kind;
+    op->wait_until = INT64_MAX;
+    op->undo_deadline = INT64_MAX;
+    op->deadline = INT64_MAX;
+    if (budget_ms > 0 && budget_ms < INT64_MAX / 2)
+        op->deadline = context_mono(ctx) + budget_ms;
+    op->task.run = op_enter;
+    op->timer.expired = op_timer;
+    op->watch.ready = op_ready;
+    op->announce.run = op_announce;
+    op->announce.outer = true;
+    op->release.run = op_release;
+    list_init(&op->node);
+    int rc = loop_timer_add(ctx->loop, &op->timer, err);
+    if (rc) {
+        mem_free(op);
+        return rc;
+    }
+    list_append(&ctx->ops, &op->node);
+    *ret = op;
+    return 0;
+}
+
+void op_start(ctcd_op *op, ctcd_op *parent) {
+    op->parent = parent;
+    op->started = true;
+    op_ref(op);
+    loop_timer_set(&op->timer, op->deadline);
+    op_wake(op);
+}
+
+ctcd_op *op_ref(ctcd_op *op) {
+    atomic_fetch_add_explicit(&op->refs, 1, memory_order_relaxed);
+    return op;
+}
+
+static void result_free(ctcd_op *op) {
+    if (op->result_kind == OP_TEXT)
+        mem_free(op->result);
+    else if (op->result)
+        object_unref(op->result);
+    op->result = NULL;
+    op->result_kind = OP_NOTHING;
+}
+
+/* Only on the context's thread: it takes the op out of the loop and out of the context's list. */
+ctcd_op *op_unref(ctcd_op *op) {
+    if (!op || atomic_fetch_sub_explicit(&op->refs, 1, memory_order_acq_rel) != 1)
+        return NULL;
+    if (!op->ended && op->kind->done)
+        op->kind->done(op); /* made, and never started */
+    struct loop *loop = op->ctx->loop;
+    loop_unpost(loop, &op->task);
+    loop_unpost(loop, &op->announce);
+    loop_unpost(loop, &op->release);
+    loop_timer_remove(&op->timer);
+    loop_watch_remove(&op->watch);
+    list_remove(&op->node);
+    if (op->done_destroy)
+        op->done_destroy(op->done_data);
+    if (op->progress_destroy)
+        op->progress_destroy(op->progress_data);
+    result_free(op);
+    error_unref(op->err);
+    mem_free(op);
+    return NULL;
+}
+
+void op_drop(ctcd_op **child) {
+    ctcd_op *op = *child;
+    *child = NULL;
+    if (!op)
+        return;
+    op->parent = NULL;
+    if (op->started)
+        op_stop(op, CTCD_E_CANCELED);
+    op_unref(op);
+}
+
+/* ---- users ---- */
+
+ctcd_op *op_publish(ctcd_op *op) {
+    context_ref(op->ctx);
+    atomic_store(&op->users, 1);
+    return op;
+}
+
+static void op_release(struct loop_task *task) {
+    op_unref(list_of(task, ctcd_op, release));
+}
+
+/* The op may be on its way through the loop on the context's thread, so the last user only asks there. */
+void op_user_unref(ctcd_op *op) {
+    ctcd_context *ctx = op->ctx;
+    if (atomic_fetch_sub_explicit(&op->users, 1, memory_order_acq_rel) != 1)
+        return;
+    loop_post(ctx->loop, &op->release);
+    context_unref(ctx);
+}
+
+void ops_free(ctcd_context *ctx) {
+    while (!list_empty(&ctx->ops)) {
+        ctcd_op *op = list_of(ctx->ops.next, ctcd_op, node);
+        op_ref(op);
+        op->parent = NULL;
+        op_end(op, CTCD_E_CANCELED);
+        if (loop_posted(ctx->loop, &op->release)) {
+            loop_unpost(ctx->loop, &op->release);
+            op_unref(op);
+        }
+        if (loop_posted(ctx->loop, &op->announce)) {
+            loop_unpost(ctx->loop, &op->announce);
+            op_unref(op);
+        }
+        list_remove(&op->node);
+        op_unref(op);
+    }
+}
+
+/* ---- the step ---- */
+
+static void clear_waits(ctcd_op *op) {
+    loop_watch_remove(&op->watch);
+    op->named = false;
+    op->wait_until = INT64_MAX;
+}
+
+static void arm(ctcd_op *op) {
+    int64_t end = op->stop ? op->undo_deadline : op->deadline;
+    loop_timer_set(&op->timer, op->wait_until < end ? op->wait_until : end);
+}
+
+static void op_enter(struct loop_task *task) {
+    ctcd_op *op = list_of(task, ctcd_op, task);
+    if (op->ended)
+        return;
+    if (op->stepping) { /* a nested wait inside the step drives the loop, too */
+        op->again = true;
+        return;
+    }
+    int asked = atomic_exchange(&op->asked, 0);
+    if (asked)
+        op_stop(op, asked);
+    op_ref(op);
+    clear_waits(op);
+    op->stepping = true;
+    int rc = op->kind->step(op);
+    op->stepping = false;
+    if (op->ended) {
+        op_unref(op);
+        return;
+    }
+    if (rc != CTCD_AGAIN) {
+        op_end(op, rc);
+    } else if (op->again) {
+        op->again = false;
+        op_wake(op);
+        arm(op);
+    } else if (!op->named) {
+        op_end(op,
+               error_set(OP_ERR(op), CTCD_E_PLUGIN, NULL, "%s waits for nothing", op->kind->name));
+    } else {
+        arm(op);
+    }
+    op_unref(op);
+}
+
+static void op_timer(struct loop_timer *timer) {
+    ctcd_op *op = list_of(timer, ctcd_op, timer);
+    int64_t now = context_mono(op->ctx);
+    if (op->stop && now >= op->undo_deadline) {
+        op_fail_stopped(op);
+        op_end(op, op->stop);
+    } else if (!op->stop && now >= op->deadline) {
+        op_stop(op, CTCD_E_TIMEOUT);
+    } else {
+        op_wake(op);
+    }
+}
+
+static void op_ready(struct loop_watch *watch, uint32_t events) {
+    (void)events;
+    op_wake(list_of(watch, ctcd_op, watch));
+}
+
+void op_wait_until(ctcd_op *op, int64_t mono_ms) {
+    op->named = true;
+    if (mono_ms < op->wait_until)
+        op->wait_until = mono_ms;
+}
+
+int op_wait_fd(ctcd_op *op, int fd, uint32_t events) {
+    int rc = loop_watch_add(op->ctx->loop, &op->watch, fd, events, 0, OP_ERR(op));
+    if (!rc)
+        op->named = true;
+    return rc;
+}
+
+void op_wait_child(ctcd_op *op) {
+    op->named = true;
+}
+
+void op_wake(ctcd_op *op) {
+    if (op->started && !op->ended)
+        loop_post(op->ctx->loop, &op->task);
+}
+
+void op_stop(ctcd_op *op, int why) {
+    if (op->ended || op->stop)
+        return;
+    op->stop = why;
+    op->undo_deadline = context_mono(op->ctx) + OP_UNDO_MS;
+    loop_timer_set(&op->timer, op->undo_deadline);
+    op_wake(op);
+}
+
+/* ---- the end ---- */
+
+void op_end(ctcd_op *op, int rc) {
+    if (op->ended)
+        return;
+    if (rc < 0 && !op->err)
+        error_set(OP_ERR(op), rc, NULL, "%s did not succeed (%s)", op->kind->name,
+                  error_code_name(rc));
+    if (rc >= 0) {
+        error_done(&op->err);
+    }
+    op->rc = rc;
+    op->ended = true;
+    clear_waits(op);
+    loop_unpost(op->ctx->loop, &op->task);
+    loop_timer_set(&op->timer, INT64_MAX);
+    if (op->kind->done)
+        op->kind->done(op);
+    if (op->parent)
+        op_wake(op->parent);
+    op->parent = NULL;
+    if (op->done_fn && !op->ctx->closing) {
+        op_ref(op);
+        loop_post(op->ctx->loop, &op->announce);
+    }
+    loop_wakeup(op->ctx->loop);
+    if (op->started)
+        op_unref(op);
+}
+
+static void op_announce(struct loop_task *task) {
+    ctcd_op *op = list_of(task, ctcd_op, announce);
+    ctcd_op_done_fn done = op->done_fn;
+    op->done_fn = NULL;
+    if (done) {
+        op->ctx->callbacks++;
+        done(op->done_data, op);
+        op->ctx->callbacks--;
+    }
+    if (op->done_destroy)
+        op->done_destroy(op->done_data);
+    op->done_destroy = NULL;
+    op_unref(op);
+}
+
+int op_fail_stopped(ctcd_op *op) {
+    if (op->err)
+        return op->stop;
+    const char *doing = op->doing[0] ? op->doing : "working";
+    if (op->stop == CTCD_E_TIMEOUT)
+        error_set(OP_ERR(op), op->stop, NULL, "%s: time was up while %s", op->kind->name, doing);
+    else
+        error_set(OP_ERR(op), op->stop, NULL, "%s: %s while %s", op->kind->name,
+                  op->stop == CTCD_E_INTERRUPTED ? "interrupted" : "cancelled", doing);
+    return op->stop;
+}
+
+int op_outcome(const ctcd_op *op, ctcd_error **err) {
+    if (!op->ended)
+        return CTCD_AGAIN;
+    if (op->rc < 0 && err) {
+        error_done(err);
+        *err = error_ref(op->err);
+    }
+    return op->rc;
+}
+
+int64_t op_left(const ctcd_op *op) {
+    int64_t end = op->stop ? op->undo_deadline : op->deadline;
+    if (end == INT64_MAX)
+        return INT64_MAX;
+    int64_t left = end - context_mono(op->ctx);
+    return left > 0 ? left : 0;
+}
+
+/* ---- progress and results ---- */
+
+void op_progress(ctcd_op *op, const char *fmt, ...) {
+    char line[sizeof(op->doing)];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(line, sizeof(line), fmt, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    for (ctcd_op *o = op; o; o = o->parent) {
+        memcpy(o->doing, line, sizeof(line));
+        if (!o->progress_fn || loop_depth(o->ctx->loop) > 1)
+            continue;
+        o->ctx->callbacks++;
+        o->progress_fn(o->progress_data, o, line);
+        o->ctx->callbacks--;
+    }
+    context_log(op->ctx, CTCD_LOG_INFO, "%s: %s", op->kind->name, line);
+}
+
+void op_set_result(ctcd_op *op, enum op_result kind, void *value) {
+    result_free(op);
+    op->result_kind = kind;
+    op->result = value;
+}
+
+void *op_steal_result(ctcd_op *op, enum op_result kind) {
+    if (op->result_kind != kind)
+        return NULL;
+    void *value = op->result;
+    op->result = NULL;
+    op->result_kind = OP_NOTHING;
+    return value;
+}
+
+/* ---- waiting ---- */
+
+static int wait_end(ctcd_op *op, int64_t until, ctcd_error **err) {
+    struct loop *loop = op->ctx->loop;
+    while (!op->ended) {
+        int rc = loop_wait(loop, until);
+        if (rc == CTCD_E_INTERRUPTED)
+            op_stop(op, CTCD_E_INTERRUPTED);
+        else if (rc < 0)
+            return error_set(err, rc, NULL, "the event loop failed (%s)", error_code_name(rc));
+        else if (rc == CTCD_AGAIN && until != INT64_MAX && loop_now(loop) >= until)
+            return error_set(err, CTCD_E_TIMEOUT, NULL, "%s: not finished in time while %s",
+                             op->kind->name, op->doing[0] ? op->doing : "working");
+    }
+    return op_outcome(op, err);
+}
+
+int op_wait(ctcd_op *op, int64_t timeout_ms, ctcd_error **err) {
+    if (op->waited || op->stepping || op->ctx->callbacks)
+        return error_set(err, CTCD_E_REENTRANT, "wait outside of the callback, or poll",
+                         "%s cannot be waited for from here: it is waited for further up",
+                         op->kind->name);
+    int64_t until = timeout_ms < 0 ? INT64_MAX : loop_now(op->ctx->loop) + timeout_ms;
+    op_ref(op);
+    op->waited = true;
+    int rc = wait_end(op, until, err);
+    op->waited = false;
+    op_unref(op);
+    return rc;
+}
