@@ -230,8 +230,12 @@ static int check_schedule(const struct schedule_wording *wording, ctcd_error **e
     int64_t now = 0;
     if (!wording->present)
         return 0;
-    if (wording->start.kind != MOMENT_AT && wording->end.kind == MOMENT_AT)
-        now = wording->end.ms - 1 - (wording->start.kind == MOMENT_AFTER ? wording->start.ms : 0);
+    if (wording->start.kind != MOMENT_AT && wording->end.kind == MOMENT_AT) {
+        int64_t delay = wording->start.kind == MOMENT_AFTER ? wording->start.ms : 0;
+        if (__builtin_sub_overflow(wording->end.ms, delay, &now) ||
+            __builtin_sub_overflow(now, 1, &now))
+            now = 0;
+    }
     int rc = schedule_from_wording(wording, now, &settled, err);
     if (rc)
         error_prefix(err, "schedule");

@@ -24,23 +24,24 @@ const char *mlflow_form_name(
     enum mlflow_form form); /* key of the body: "dataframe_split"; NULL for auto */
 
 /* From the user's JSON to the server's body. AUTO:
-     an object with exactly one of the four keys (and at most `params` besides)   -> as it is
-     an object with `data`, and `columns` or `index` (nothing else)               -> dataframe_split
-     any other object (columns by name: value lists of one length)                -> inputs
-     an object of single values                                                   -> dataframe_records
+     an object with exactly one of the four keys, or with `messages`              -> as it is
+     an object with `data`, and nothing but `columns` and `index` besides         -> dataframe_split
+     an object of lists (columns by name)                                         -> inputs
+     an object of single values (one row)                                         -> dataframe_records
      an array of objects                                                          -> dataframe_records
      an array of arrays or of values                                              -> instances
-   (a model with named columns answers 400 to the last one; the answer's error then says so). What cannot
-   be right is CTCD_E_INVALID and says what is; NaN tokens are refused, the server cannot read them.
-   *ret: owned. */
+   (a model with named columns answers 400 to the last one; mlflow_decode then says what to do). What
+   cannot be right is CTCD_E_INVALID and says what is. The user's text is wrapped, not written anew:
+   numbers keep their digits, and NaN tokens pass, which this server reads. *ret: owned. */
 int mlflow_encode(const char *text, size_t len, enum mlflow_form form, char **ret,
                   ctcd_error **err);
 
-/* From an HTTP answer to the predictions as JSON text (bare NaN, Infinity kept as Python writes them).
+/* From an HTTP answer to the predictions as JSON text (bare NaN, Infinity kept as Python writes them);
+   an answer without the key `predictions` (chat models) is given whole.
    Error answers become our error: BAD_REQUEST, INVALID_PARAMETER_VALUE and other 4xx CTCD_E_INVALID;
-   RESOURCE_DOES_NOT_EXIST, 404 CTCD_E_NOT_FOUND; 401, 403 CTCD_E_NOT_ALLOWED; 429, 502 to 504
+   RESOURCE_DOES_NOT_EXIST, 404 CTCD_E_NOT_FOUND; 401, 403 CTCD_E_NOT_ALLOWED; 408, 429, 502 to 504
    CTCD_E_UNREACHABLE, retryable; other 5xx CTCD_E_FAILED. The exception at the end of a stack trace is
-   part of the message, the whole of it the details. An answer of 200 that is none is CTCD_E_PROTOCOL. */
+   part of the message, the whole of it the details. A 200 that is no JSON is CTCD_E_PROTOCOL. */
 int mlflow_decode(int http_status, const char *text, size_t len, char **ret_predictions,
                   ctcd_error **err);
 
