@@ -90,7 +90,7 @@ PATH_FLAGS = $(if $(filter $(PATH_C),$<),-DCTCD_LIBEXECDIR='"$(LIBEXEC)"')
 remember = $(shell mkdir -p '$(BUILD)' && { [ "$$(cat $(BUILD)/$(1) 2>/dev/null)" = '$(subst ','\'',$(2))' ] || \
 	printf '%s\n' '$(subst ','\'',$(2))' >$(BUILD)/$(1); })
 
-NO_BUILD := help clean uninstall map format check check-slow check-deps lint dist distcheck
+NO_BUILD := help clean uninstall map format check check-slow check-deps check-venv lint dist distcheck
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 $(call remember,flags,$(CC) $(BASE_FLAGS) $(CONFIG_FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
 $(call remember,paths,$(LIBEXEC))
@@ -187,7 +187,7 @@ DEPS = CC='$(CC)' PYTHON='$(PYTHON)' VENV='$(VENV)' tools/deps
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: check check-slow check-deps demo lint $(STAGES:%=check-%)
+.PHONY: check check-slow check-deps check-venv demo lint $(STAGES:%=check-%)
 check: ## everything that proves it works, one stage after the other: STAGES
 	@$(DEPS) check
 	+@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' tools/check $(STAGES)
@@ -195,6 +195,8 @@ check-slow: ## what takes too long for `make check`: the same suites, repeated u
 	@$(DEPS) check
 	+@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' tools/check --slow $(STAGES)
 check-deps:
+	@$(DEPS) suites
+check-venv:
 	@$(DEPS) check
 # A test that cannot be built is a failure of its own; the others still run.
 check-unit: check-deps ## unit suites, inside the library
@@ -206,10 +208,10 @@ check-api: check-deps ## API suites, against the shared library
 check-fault: check-deps ## fault injection
 	-@$(SUBMAKE) -k $(FAULT) $(PROGRAMS) all
 	@$(RUN) --timeout 600 fault $(FAULT)
-check-cli: check-deps ## the command, from outside
+check-cli: check-venv ## the command, from outside
 	-@$(SUBMAKE) -k all tests
 	@$(RUN) --timeout 300 --python $(PYTHON) cli $(CLI_PY)
-check-rig: check-deps ## real model servers
+check-rig: check-venv ## real model servers
 	-@$(SUBMAKE) -k all tests
 	@$(RUN) --timeout 900 --jobs 1 --python $(VENV)/bin/python rig $(RIG_PY)
 check-valgrind: check-deps ## unit and API suites under valgrind
@@ -254,10 +256,11 @@ uninstall: ## takes away what install put there
 		$(PUBLIC_H:include/ctcd/%='$(DESTDIR)$(includedir)/ctcd/%')
 	@rmdir '$(DESTDIR)$(libexecdir)/ctcd' '$(DESTDIR)$(includedir)/ctcd' 2>/dev/null || true
 dist: ## libctcd-VERSION.tar.gz, from what is tracked
-	tools/dist $(VERSION) $(BUILD)
+	@$(DEPS) dist
+	@tools/dist $(VERSION) $(BUILD)
 distcheck: dist ## unpacks it, configures out of tree, builds, tests, installs, uninstalls
-	@$(DEPS) check
-	+@MAKE='$(MAKE)' BUILD='$(BUILD)' VENV='$(VENV)' tools/dist --check $(VERSION) $(BUILD)
+	@$(DEPS) suites
+	+@MAKE='$(MAKE)' tools/dist --check $(VERSION) $(BUILD)
 
 # ---- upkeep -----------------------------------------------------------------------------------
 .PHONY: help map format clean
