@@ -55,6 +55,7 @@ struct loop {
     size_t inner_count, outer_count;
     uint64_t next_turn;
     bool signalled; /* the eventfd was written and not yet read */
+    bool busy;      /* dispatching: posts need not write it, the end of the dispatch will */
 
     struct station **stations; /* by descriptor */
     size_t station_room;
@@ -98,7 +99,7 @@ void loop_wakeup(struct loop *loop) {
 
 /* With the lock held. */
 static void signal_queue(struct loop *loop) {
-    if (loop->signalled)
+    if (loop->signalled || loop->busy)
         return;
     loop->signalled = true;
     loop_wakeup(loop);
@@ -169,6 +170,15 @@ static struct loop_task *take(struct loop *loop, uint64_t end, bool nested) {
         unqueue(loop, task);
     (void)pthread_mutex_unlock(&loop->lock);
     return task;
+}
+
+/* Returns what it was. */
+static bool set_busy(struct loop *loop, bool busy) {
+    (void)pthread_mutex_lock(&loop->lock);
+    bool before = loop->busy;
+    loop->busy = busy;
+    (void)pthread_mutex_unlock(&loop->lock);
+    return before;
 }
 
 /* ---- The watches ---- */
@@ -515,6 +525,7 @@ int loop_dispatch(struct loop *loop) {
     bool nested = loop->depth > 0;
     loop->top = &frame;
     loop->depth++;
+    bool busy = set_busy(loop, true);
 
     int64_t now = loop_now(loop);
     bool cut = collect(loop);
@@ -531,11 +542,11 @@ out:
     loop->top = frame.up;
     if (loop_forked(loop))
         return CTCD_E_FORKED;
-    if (runnable(loop, nested) > 0 || first_timer(loop) <= now) {
-        (void)pthread_mutex_lock(&loop->lock);
+    (void)pthread_mutex_lock(&loop->lock);
+    loop->busy = busy;
+    if (loop->inner_count + (nested ? 0 : loop->outer_count) > 0 || first_timer(loop) <= now)
         signal_queue(loop);
-        (void)pthread_mutex_unlock(&loop->lock);
-    }
+    (void)pthread_mutex_unlock(&loop->lock);
     arm_timer(loop);
     return 0;
 }
@@ -564,26 +575,37 @@ static struct timespec *nap(const struct loop *loop, int64_t now, int64_t until,
     return room;
 }
 
+/* 1 = there is something to do, 0 = `until` came, or CTCD_E_*. */
+static int sleep_until(struct loop *loop, int64_t until) {
+    for (;;) {
+        int64_t now = loop_now(loop);
+        if (loop_deadline(loop) <= now)
+            return 1;
+        struct timespec room;
+        struct pollfd pfd = {.fd = loop->epoll, .events = POLLIN};
+        int ready = ppoll(&pfd, 1, nap(loop, now, until, &room), NULL);
+        if (ready < 0)
+            return errno == EINTR ? CTCD_E_INTERRUPTED : CTCD_E_IO;
+        if (ready > 0)
+            return 1;
+        if (loop_now(loop) >= until)
+            return loop_deadline(loop) <= until;
+    }
+}
+
 int loop_wait(struct loop *loop, int64_t until) {
     if (loop_forked(loop))
         return CTCD_E_FORKED;
     arm_timer(loop);
-    for (;;) {
-        int64_t now = loop_now(loop);
-        struct timespec room;
-        struct pollfd pfd = {.fd = loop->epoll, .events = POLLIN};
-        int ready = 0;
-        if (loop_deadline(loop) > now)
-            ready = ppoll(&pfd, 1, nap(loop, now, until, &room), NULL);
-        else
-            ready = 1;
-        if (ready < 0)
-            return errno == EINTR ? CTCD_E_INTERRUPTED : CTCD_E_IO;
-        if (ready > 0)
-            return loop_dispatch(loop);
-        if (loop_now(loop) >= until)
-            return loop_deadline(loop) <= until ? loop_dispatch(loop) : CTCD_AGAIN;
-    }
+    bool busy = set_busy(loop, false); /* while we sleep within a dispatch, posts must wake us */
+    int rc = sleep_until(loop, until);
+    if (rc > 0)
+        rc = loop_dispatch(loop);
+    else if (rc == 0)
+        rc = CTCD_AGAIN;
+    if (!loop_forked(loop))
+        (void)set_busy(loop, busy);
+    return rc;
 }
 
 /* ---- Life and death ---- */
