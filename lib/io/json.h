@@ -70,7 +70,7 @@ bool json_set_int(struct json *object, const char *key, int64_t value);
 bool json_set_real(struct json *object, const char *key, double value);
 bool json_set_bool(struct json *object, const char *key, bool value);
 bool json_set_null(struct json *object, const char *key);
-void json_delete(struct json *object, const char *key);
+void json_remove(struct json *object, const char *key);
 bool json_append(struct json *array, struct json *value);
 bool json_append_new(struct json *array, struct json *value);
 bool json_append_text(struct json *array, const char *text);
@@ -112,7 +112,7 @@ struct json *json_clone(const struct json *value); /* deep; NULL = out of memory
 bool json_same(const struct json *a, const struct json *b);
 
 /* Owned texts; NULL = out of memory, value NULL, or deeper than JSON_MAX_DEPTH. Numbers are the
-   shortest that read back as the same; reals always show it (1.0, 1e300). NaN and infinities are
+   shortest that read back as the same; reals always show it (1.0, 1e+300). NaN and infinities are
    written as Python writes them (NaN, Infinity, -Infinity): check with json_has_nan where the reader
    is strict. Text is not escaped to ASCII. */
 char *json_to_text(const struct json *value);      /* compact, insertion order */

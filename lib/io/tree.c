@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -196,6 +197,7 @@ int tree_remove(const char *path, ctcd_error **err) {
 struct copying {
     dev_t dev; /* of the folder that is being written: a copy into itself would not end */
     ino_t ino;
+    bool made; /* something at the target is ours, and is removed after a failure */
     char *part;
     ctcd_error **err;
 };
@@ -221,6 +223,7 @@ static int copy_file(struct copying *c, int from, const struct stat *st, int to_
     int to = openat(to_parent, to_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (to < 0)
         return error_system(c->err, errno, "cannot copy %s", path);
+    c->made = true;
     int rc = copy_bytes(c, from, to, path);
     if (!rc && (fchmod(to, st->st_mode & 0777) != 0 || fsync(to) != 0))
         rc = error_system(c->err, errno, "cannot copy %s", path);
@@ -278,6 +281,7 @@ static int copy_folder(struct copying *c, int from, const struct stat *st, int t
         return error_set(c->err, CTCD_E_INVALID, NULL, "a folder cannot be copied into itself");
     if (mkdirat(to_parent, to_name, 0700) != 0)
         return error_system(c->err, errno, "cannot copy %s", path);
+    c->made = true;
     int to = openat(to_parent, to_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (to < 0 || fstat(to, &made) != 0) {
         int failed = errno;
@@ -308,8 +312,6 @@ static int copy_opened(struct copying *c, int from, int to_parent, const char *t
     return not_a_file(c->err, path);
 }
 
-/* A fault of ours beside a folder of somebody else's making must not remove that: hence mkdir and
-   O_EXCL decide, and only what they made is removed again. */
 static int copy_into(struct copying *c, int source, const char *from, const char *to,
                      const char *folder) {
     struct stat st;
@@ -321,7 +323,7 @@ static int copy_into(struct copying *c, int source, const char *from, const char
     _cleanup_(mem_free_ptr) char *name = last_component(to);
     int rc = name ? copy_opened(c, source, parent, name, from, 0) : error_nomem(c->err);
     (void)close(parent);
-    if (rc && rc != CTCD_E_EXISTS)
+    if (rc && c->made)
         (void)tree_remove(to, NULL);
     return rc ? rc : file_sync_folder(folder, c->err);
 }

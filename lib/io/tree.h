@@ -19,8 +19,8 @@ int tree_remove(const char *path, ctcd_error **err);
    folder into itself is CTCD_E_INVALID. */
 int tree_copy(const char *from, const char *to, ctcd_error **err);
 /* SHA-256. A file: of its bytes (as sha256sum says). A folder: of one record for each entry, in order:
-   `TYPE blank NAME NUL HASH newline`, TYPE one of f, x, l, d, where x is a file that its owner may execute, and a link's hash is that
-   of its target's text. At the top a link is followed, below it is hashed as a link. */
+   `TYPE blank NAME NUL HASH newline` with TYPE f (file), x (file that its owner may execute), d
+   (folder) or l (link, HASH is of its target's text). At the top a link is followed. */
 int tree_hash(const char *path, char hex[65], ctcd_error **err);
 
 #endif

@@ -30,11 +30,11 @@ struct yaml_node {
 
 /* One document, and an empty one is refused. Refused too: anchors, aliases, merge keys (<<), own tags,
    two documents, one key twice, keys that are no scalars, invalid UTF-8, the limits above. Errors are
-   CTCD_E_INVALID or CTCD_E_TOO_LARGE and read `NAME:LINE:COLUMN: what`. *ret is freed by yaml_free. */
+   CTCD_E_INVALID or CTCD_E_TOO_LARGE and read `NAME:LINE:COLUMN: what`. *ret is freed by yaml_tree_free. */
 int yaml_parse(const char *text, size_t len, const char *name, struct yaml_node **ret,
                ctcd_error **err);
 int yaml_parse_file(const char *path, struct yaml_node **ret, ctcd_error **err);
-void yaml_free(struct yaml_node *root);
+void yaml_tree_free(struct yaml_node *root);
 void yaml_done(struct yaml_node **root); /* for _cleanup_ */
 
 /* All accept NULL and a node of another kind. */
