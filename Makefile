@@ -76,7 +76,7 @@ $(error two tests have the same file name; in all of tests/ each needs its own)
 endif
 
 # ---- flags ------------------------------------------------------------------------------------
-WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(WERROR)
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-overlength-strings $(WERROR)
 BASE_FLAGS := -std=c11 -D_GNU_SOURCE -fno-strict-aliasing -fstack-protector-strong $(WARN) -MMD -MP
 COMPILE = $(CC) $(BASE_FLAGS) $(CONFIG_FLAGS) $(CPPFLAGS) $(CFLAGS)
 CONFIG_FLAGS := $(addprefix -include ,$(firstword $(wildcard $(BUILD)/config.h config.h)))
@@ -160,10 +160,10 @@ CHECK_LIBS = $$($(PKG_CONFIG) --libs check)
 SHIM_BESIDE := $(if $(SHIM_C),$(BUILD)/test/ctcd-shim)
 $(UNIT) $(API) $(FAULT) $(PROGRAMS): $(BUILD)/flags
 $(UNIT): $(BUILD)/test/%: tests/unit/%.c $(BUILD)/test/libctcd-test.a $(SUPPORT_O) | $(SHIM_BESIDE)
-	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) -Ilib $< $(SUPPORT_O) -o $@ $(LDFLAGS) \
+	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) -DCTCD_TEST -Ilib $< $(SUPPORT_O) -o $@ $(LDFLAGS) \
 		$(BUILD)/test/libctcd-test.a $(PACKAGE_LIBS) $(CHECK_LIBS) -pthread -lm
 $(FAULT): $(BUILD)/test/%: tests/fault/%.c $(BUILD)/test/libctcd-test.a $(SUPPORT_O) | $(SHIM_BESIDE)
-	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) -Ilib $< $(SUPPORT_O) -o $@ $(LDFLAGS) \
+	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) -DCTCD_TEST -Ilib $< $(SUPPORT_O) -o $@ $(LDFLAGS) \
 		$(BUILD)/test/libctcd-test.a $(PACKAGE_LIBS) $(CHECK_LIBS) -pthread -lm
 $(API): $(BUILD)/test/%: tests/api/%.c $(BUILD)/libctcd.so $(SUPPORT_O)
 	@mkdir -p $(@D)
