@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/text.h"
+
 struct ctcd_error {
     _Atomic unsigned refs; /* of the static one: not counted */
     int code;
@@ -132,6 +134,13 @@ static ctcd_error *make(int code, char *message, const char *hint, const char *d
         free_error(made);
         return NULL;
     }
+    /* Names of files, answers of servers and texts cut by "%.100s" end up in messages; messages end up
+       in JSON. */
+    text_make_utf8(made->message);
+    if (made->hint)
+        text_make_utf8(made->hint);
+    if (made->details)
+        text_make_utf8(made->details);
     return made;
 }
 
@@ -211,6 +220,7 @@ int error_prefix(ctcd_error **err, const char *fmt, ...) {
     if (message) {
         mem_free(mine->message);
         mine->message = message;
+        text_make_utf8(mine->message);
     }
     return mine->code;
 }
@@ -226,6 +236,7 @@ int error_hint(ctcd_error **err, const char *fmt, ...) {
     if (hint) {
         mem_free(mine->hint);
         mine->hint = hint;
+        text_make_utf8(mine->hint);
     }
     return mine->code;
 }
@@ -238,6 +249,8 @@ int error_set_details(ctcd_error **err, const char *details) {
     if (copy || !details) {
         mem_free(mine->details);
         mine->details = copy;
+        if (copy)
+            text_make_utf8(copy);
     }
     return mine->code;
 }

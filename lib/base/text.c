@@ -53,6 +53,19 @@ bool text_is_utf8(const char *text) {
     return true;
 }
 
+void text_make_utf8(char *text) {
+    size_t left = strlen(text);
+    while (left) {
+        size_t len = text_utf8_length(text, left);
+        if (!len) {
+            *text = '?';
+            len = 1;
+        }
+        text += len;
+        left -= len;
+    }
+}
+
 static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
