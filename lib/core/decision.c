@@ -221,7 +221,7 @@ static double improvement(const struct check *check) {
 /* Compares a difference of candidate and baseline, forgiving what the subtraction itself rounds. */
 static bool change_reaches(const struct check *check, double change, double wanted) {
     double largest = fmax(fmax(fabs(check->candidate), fabs(check->baseline)), fabs(wanted));
-    double slack = 4 * DBL_EPSILON * largest;
+    double slack = fmin(4 * DBL_EPSILON * largest, 1e-9 * fabs(wanted));
     if (isfinite(slack) && isfinite(change) && fabs(change - wanted) <= slack)
         return !check->rule->strict;
     return reaches(check->rule, change, wanted);
@@ -272,7 +272,9 @@ static void check_relative(struct check *check) {
         /* Dividing first would round once more: compare the change with the share of the baseline. */
         double share = isinf(change) || wanted->value == 0 ? 0 : wanted->value * size;
         double percent = isinf(change) || change == 0 ? change : change / size * 100;
-        ok = change_reaches(check, change, share);
+        bool vanished = share == 0 && wanted->value != 0 && isfinite(change); /* a tiny baseline */
+        ok = vanished ? reaches(check->rule, change / size, wanted->value)
+                      : change_reaches(check, change, share);
         text = change_words(check, percent, " %", wanted->value * 100);
     }
     add_reason(check, "min_relative_change", ok ? REASON_PASSED : REASON_FAILED, text);

@@ -7,8 +7,8 @@
 
    `comparison` holds for every check of the rule: with gt, min_absolute_change 0 means "strictly
    better". Thresholds compare exactly. Differences are rounded by their own subtraction (0.3 - 0.2 is
-   less than 0.1), so a change within four units in the last place of its operands counts as equal to
-   the wanted one. */
+   less than 0.1), so a change within four units in the last place of its operands, but at most a
+   billionth of the wanted change, counts as equal to the wanted one. */
 #ifndef CTCD_CORE_DECISION_H
 #define CTCD_CORE_DECISION_H
 
