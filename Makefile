@@ -27,7 +27,6 @@ endif
 VERSION := $(shell sed -n 's/^\#define CTCD_VERSION_[MP][A-Z]* *//p' include/ctcd/base.h | paste -sd.)
 SONAME := libctcd.so.0
 
-CC ?= cc
 CFLAGS ?= -O2 -g
 ifeq ($(origin CC),default)
 CC := gcc
@@ -100,7 +99,7 @@ endif
 # What the library's packages say, asked once; before that, what is missing is installed.
 $(BUILD)/packages.mk: tools/deps
 	@mkdir -p $(@D)
-	@tools/deps build
+	@$(DEPS) build
 	@{ echo "PACKAGE_CFLAGS := $$($(PKG_CONFIG) --cflags $(PACKAGES))"; \
 	   echo "PACKAGE_LIBS := $$($(PKG_CONFIG) --libs $(PACKAGES))"; } >$@.new && mv $@.new $@
 
@@ -200,30 +199,23 @@ check-venv:
 	@$(DEPS) check
 # A test that cannot be built is a failure of its own; the others still run.
 check-unit: check-deps ## unit suites, inside the library
-	-@$(SUBMAKE) -k $(UNIT) $(PROGRAMS)
-	@$(RUN) unit $(UNIT)
+	+@$(SUBMAKE) -k $(UNIT) $(PROGRAMS); built=$$?; $(RUN) unit $(UNIT) && [ $$built = 0 ]
 check-api: check-deps ## API suites, against the shared library
-	-@$(SUBMAKE) -k $(API) $(PROGRAMS) all
-	@$(RUN) api $(API)
+	+@$(SUBMAKE) -k $(API) $(PROGRAMS) all; built=$$?; $(RUN) api $(API) && [ $$built = 0 ]
 check-fault: check-deps ## fault injection
-	-@$(SUBMAKE) -k $(FAULT) $(PROGRAMS) all
-	@$(RUN) --timeout 600 fault $(FAULT)
+	+@$(SUBMAKE) -k $(FAULT) $(PROGRAMS) all; built=$$?; $(RUN) --timeout 600 fault $(FAULT) && [ $$built = 0 ]
 check-cli: check-venv ## the command, from outside
-	-@$(SUBMAKE) -k all tests
-	@$(RUN) --timeout 300 --python $(PYTHON) cli $(CLI_PY)
+	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 300 --python $(PYTHON) cli $(CLI_PY) && [ $$built = 0 ]
 check-rig: check-venv ## real model servers
-	-@$(SUBMAKE) -k all tests
-	@$(RUN) --timeout 900 --jobs 1 --python $(VENV)/bin/python rig $(RIG_PY)
+	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 900 --jobs 1 --python $(VENV)/bin/python rig $(RIG_PY) && [ $$built = 0 ]
 check-valgrind: check-deps ## unit and API suites under valgrind
-	-@$(SUBMAKE) -k $(UNIT) $(API) $(PROGRAMS) all
-	@$(RUN) --valgrind --log-suffix .valgrind $(addprefix --suppressions ,$(wildcard tests/valgrind.supp)) valgrind $(UNIT) $(API)
+	+@$(SUBMAKE) -k $(UNIT) $(API) $(PROGRAMS) all; built=$$?; $(RUN) --valgrind --log-suffix .valgrind $(addprefix --suppressions ,$(wildcard tests/valgrind.supp)) valgrind $(UNIT) $(API) && [ $$built = 0 ]
 check-sanitize: check-deps ## unit, API and fault suites with the address and undefined-behaviour sanitizers
 	@$(SUBMAKE) BUILD=$(BUILD)/sanitize VENV='$(VENV)' RESULTS='$(RESULTS)' \
 		CFLAGS='-O1 -g $(SANITIZE)' LDFLAGS='$(LDFLAGS) $(SANITIZE)' sanitized-suites
 .PHONY: sanitized-suites
 sanitized-suites:
-	-@$(SUBMAKE) -k $(SUITES) $(PROGRAMS) all
-	@$(RUN) --timeout 600 sanitize $(SUITES)
+	+@$(SUBMAKE) -k $(SUITES) $(PROGRAMS) all; built=$$?; $(RUN) --timeout 600 sanitize $(SUITES) && [ $$built = 0 ]
 check-install: check-deps ## a staged install, the example in C compiled against it, uninstall
 	@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' CC='$(CC)' tools/check-install
 lint: ## style and borders: layers, headers, exports, documentation, lengths, format, -Werror

@@ -369,5 +369,23 @@ def left_over(tree):
     return problems
 
 
+def scripts(tree):
+    """What begins with #! can be executed, and its shell can read it."""
+    problems = []
+    for name in tree.files:
+        first = tree.text(name)[:60].split("\n")[0] if "/" in name else ""
+        if not first.startswith("#!"):
+            continue
+        path = os.path.join(tree.root, name)
+        if not os.access(path, os.X_OK):
+            problems.append("%s:1: begins with #! and is not executable" % name)
+        shell = re.search(r"\b(bash|sh)$", first)
+        if shell:
+            p = subprocess.run([shell.group(1), "-n", path], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            problems += ["%s: %s" % (name, line) for line in p.stdout.split("\n") if line]
+    return problems
+
+
 RULES = {f.__name__.replace("_", "-"): f for f in
-         (layers, wrappers, calls, lengths, names, docs, tested, exports, paths, left_over)}
+         (layers, wrappers, calls, lengths, names, docs, tested, exports, paths, left_over, scripts)}
