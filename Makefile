@@ -224,7 +224,8 @@ lint: ## style and borders: layers, headers, exports, documentation, lengths, fo
 demo: ## the digits pipeline: trains, decides, deploys and predicts on a real model server
 	@$(DEPS) demo
 	@$(SUBMAKE) all
-	@PATH="$(abspath $(BUILD)):$$PATH" examples/digits/demo
+	@PATH="$(if $(filter /%,$(BUILD)),$(BUILD),$$PWD/$(BUILD)):$$PATH" \
+		VENV="$(if $(filter /%,$(VENV)),$(VENV),$$PWD/$(VENV))" examples/digits/demo
 
 # ---- installing -------------------------------------------------------------------------------
 # The installed command finds the library relative to itself, unless it lies where the loader looks anyway.
