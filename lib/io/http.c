@@ -42,7 +42,7 @@ struct http_pool {
     struct list active;
     struct list over; /* ended; their callbacks are to come */
     struct heap deadlines;
-    size_t count, connected, reserved;
+    size_t count, connected;
     uint64_t next_order;
     uint64_t run; /* number of this run */
     int cut_runs;
@@ -73,10 +73,17 @@ struct http_transfer {
     char text[CURL_ERROR_SIZE];
 };
 
+#ifdef CTCD_TEST
+_Atomic int64_t http_test_skew_ms;
+#define SKEW_MS http_test_skew_ms
+#else
+#define SKEW_MS 0
+#endif
+
 static int64_t mono_ms(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + SKEW_MS;
 }
 
 static bool pool_forked(const struct http_pool *pool) {
@@ -97,10 +104,11 @@ static void arm(struct http_pool *pool) {
     if (due == pool->armed_for)
         return;
     struct itimerspec spec = {0};
-    if (due <= 0)
-        spec.it_value.tv_nsec = 1; /* 0 would disarm */
+    int64_t at = due == INT64_MAX ? 0 : due - SKEW_MS;
+    if (at > 0)
+        spec.it_value = (struct timespec){.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
     else if (due != INT64_MAX)
-        spec.it_value = (struct timespec){.tv_sec = due / 1000, .tv_nsec = due % 1000 * 1000000};
+        spec.it_value.tv_nsec = 1; /* 0 would disarm */
     int rc = timerfd_settime(pool->timer, TFD_TIMER_ABSTIME, &spec, NULL);
     pool->armed_for = rc == 0 ? due : UNARMED;
 }
@@ -835,13 +843,12 @@ int http_pool_new(struct http_pool **ret, ctcd_error **err) {
     return 0;
 }
 
-static void drop_all(struct http_pool *pool, struct list *transfers) {
+static void drop_all(struct list *transfers) {
     for (struct list *node; (node = list_pop(transfers)) != NULL;) {
         struct http_transfer *t = list_of(node, struct http_transfer, node);
         transfer_detach(t);
         transfer_free(t);
     }
-    (void)pool;
 }
 
 struct http_pool *http_pool_free(struct http_pool *pool) {
@@ -851,9 +858,9 @@ struct http_pool *http_pool_free(struct http_pool *pool) {
     if (!forked) {
         struct quiet quiet;
         quiet_start(&quiet);
-        drop_all(pool, &pool->waiting);
-        drop_all(pool, &pool->active);
-        drop_all(pool, &pool->over);
+        drop_all(&pool->waiting);
+        drop_all(&pool->active);
+        drop_all(&pool->over);
         if (pool->multi)
             (void)curl_multi_cleanup(pool->multi);
         quiet_end(&quiet);

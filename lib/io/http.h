@@ -82,4 +82,9 @@ int http_start(struct http_pool *pool, const struct http_request *request, http_
 /* Forgets it: no callback comes. Never blocks, also not in name resolution. Accepts NULL; returns NULL. */
 struct http_transfer *http_cancel(struct http_transfer *transfer);
 
+#ifdef CTCD_TEST
+/* Added to the pool's clock, so that a test can be late without waiting; then run the pool by hand. */
+extern _Atomic int64_t http_test_skew_ms;
+#endif
+
 #endif
