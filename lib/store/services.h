@@ -132,6 +132,8 @@ int store_operation_set_phase(struct store *store, const char *uuid, const char 
                               ctcd_error **err);
 int store_operation_set_owner(struct store *store, const char *uuid, const char *owner,
                               int64_t deadline_ms, ctcd_error **err); /* somebody resumes it */
+int store_operation_set_revision(struct store *store, const char *uuid, int64_t to_revision,
+                                 ctcd_error **err);
 int store_operation_end(struct store *store, const char *uuid, const char *result, int64_t now_ms,
                         ctcd_error **err);
 /* The open one of a service. CTCD_NONE: there is none. */

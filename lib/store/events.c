@@ -1,0 +1,47 @@
+/* What happened, in order. Called by the engine. */
+#include "store/events.h"
+
+#include "store/record.h"
+
+static const struct field fields[] = {
+    FIELD(store_event, id, FIELD_INT),
+    FIELD(store_event, at_ms, FIELD_TIME),
+    FIELD(store_event, subject_kind, FIELD_TEXT),
+    FIELD(store_event, subject, FIELD_TEXT),
+    FIELD(store_event, kind, FIELD_TEXT),
+    FIELD(store_event, message, FIELD_TEXT),
+    FIELD(store_event, data, FIELD_TEXT),
+};
+static const struct record record = RECORD(store_event, fields);
+
+void store_event_done(struct store_event *event) {
+    record_done(&record, event);
+}
+
+void store_events_done(struct store_events *list) {
+    record_list_done(&record, list->items, list->count);
+    *list = (struct store_events){0};
+}
+
+int store_event_add(struct store *store, const struct store_event *event, ctcd_error **err) {
+    return record_run(store,
+                      "INSERT INTO events (at_ms, subject_kind, subject, kind, message, data)"
+                      " VALUES (:at_ms, :subject_kind, :subject, :kind, :message, :data)",
+                      &record, event, err);
+}
+
+int store_event_list(struct store *store, int64_t after_id, const char *subject_kind,
+                     const char *subject, int64_t limit, struct store_events *ret,
+                     ctcd_error **err) {
+    struct record_list list;
+    int rc = record_list(store,
+                         "SELECT id, at_ms, subject_kind, subject, kind, message, data FROM events"
+                         " WHERE id > ?1 AND (?2 = '' OR subject_kind = ?2)"
+                         " AND (?3 = '' OR subject = ?3) ORDER BY id LIMIT ?4",
+                         DB_VALUES(DB_INT(after_id), DB_TEXT(subject_kind), DB_TEXT(subject),
+                                   DB_INT(limit > 0 ? limit : -1)),
+                         &record, &list, err);
+    if (!rc)
+        *ret = (struct store_events){list.items, list.count};
+    return rc;
+}

@@ -1,0 +1,236 @@
+/* Runs, and the claim of a fire. Called by the engine. What their steps leave is in steps.c. */
+#include "store/runs.h"
+
+#include "store/record.h"
+
+static const char *const words[] = {
+    [STORE_RUN_PENDING] = "pending",     [STORE_RUN_RUNNING] = "running",
+    [STORE_RUN_COMPLETED] = "completed", [STORE_RUN_FAILED] = "failed",
+    [STORE_RUN_CANCELED] = "canceled",   [STORE_RUN_ABANDONED] = "abandoned",
+};
+static const struct field fields[] = {
+    FIELD(store_run, uuid, FIELD_TEXT),       FIELD(store_run, name, FIELD_TEXT),
+    FIELD(store_run, pipeline, FIELD_TEXT),   FIELD(store_run, digest, FIELD_TEXT),
+    FIELD(store_run, schedule_id, FIELD_INT), FIELD(store_run, schedule, FIELD_TEXT),
+    FIELD(store_run, nominal_ms, FIELD_TIME), FIELD(store_run, params, FIELD_TEXT),
+    FIELD_WORD(store_run, status, words),     FIELD(store_run, created_ms, FIELD_TIME),
+    FIELD(store_run, started_ms, FIELD_TIME), FIELD(store_run, ended_ms, FIELD_TIME),
+    FIELD(store_run, error, FIELD_TEXT),      FIELD(store_run, owner, FIELD_TEXT),
+};
+static const struct record record = RECORD(store_run, fields);
+#define SELECT_RUNS                                                                                \
+    "SELECT uuid, name, pipeline, digest, ifnull(schedule_id, 0), schedule, nominal_ms, params,"   \
+    " status, created_ms, started_ms, ended_ms, error, owner FROM runs "
+
+static const struct record_key key = {
+    .noun = "run",
+    .list_command = "ctcd run list",
+    .by_name = "SELECT uuid FROM runs WHERE name = ?1",
+    .by_prefix = "SELECT uuid FROM runs WHERE uuid >= ?1 AND uuid < ?2 ORDER BY uuid LIMIT 5",
+};
+
+const char *store_run_status_name(enum store_run_status status) {
+    return (size_t)status < sizeof words / sizeof *words ? words[status] : "unknown";
+}
+
+void store_run_done(struct store_run *run) {
+    record_done(&record, run);
+}
+
+void store_runs_done(struct store_runs *list) {
+    record_list_done(&record, list->items, list->count);
+    *list = (struct store_runs){0};
+}
+
+/* ---- beginning -------------------------------------------------------------------------------- */
+
+static int insert(struct store *store, const struct store_run *run, ctcd_error **err) {
+    int rc =
+        record_run(store,
+                   "INSERT INTO runs (uuid, name, pipeline, digest, schedule_id, schedule,"
+                   " nominal_ms, params, status, created_ms, started_ms, ended_ms, error, owner)"
+                   " VALUES (:uuid, :name, :pipeline, :digest, nullif(:schedule_id, 0), :schedule,"
+                   " :nominal_ms, :params, :status, :created_ms, :started_ms, NULL, '', :owner)",
+                   &record, run, err);
+    if (rc == CTCD_E_EXISTS)
+        return error_set(err, rc, NULL,
+                         "the run \"%s\", or one of the same instant, is there already", run->name);
+    if (rc == CTCD_E_NOT_FOUND)
+        return error_set(err, rc, NULL, "the pipeline \"%s\" of the run was not stored",
+                         run->pipeline);
+    return rc;
+}
+
+int store_run_add(struct store *store, const struct store_run *run, ctcd_error **err) {
+    struct store_run row = *run;
+    if (run->status == STORE_RUN_PENDING) {
+        row.owner = NULL;
+        row.started_ms = CTCD_TIME_NONE;
+    } else if (run->status != STORE_RUN_RUNNING || !run->owner || !*run->owner) {
+        return error_set(err, CTCD_E_INVALID, NULL,
+                         "a run begins pending, or running with an owner");
+    }
+    return insert(store, &row, err);
+}
+
+static int add_fires(struct store *store, const struct store_fire *fire, char *schedule,
+                     ctcd_error **err) {
+    int rc = 0;
+    for (size_t i = 0; !rc && i < fire->run_count; i++) {
+        struct store_run row = fire->runs[i];
+        row.schedule_id = fire->schedule_id;
+        row.schedule = schedule;
+        row.status = STORE_RUN_PENDING;
+        rc = store_run_add(store, &row, err);
+    }
+    for (size_t i = 0; !rc && i < fire->drop_count; i++) {
+        const struct store_drop *drop = &fire->drops[i];
+        rc = db_run(
+            store->db,
+            "INSERT INTO drops (schedule_id, nominal_ms, reason, at_ms) VALUES (?1, ?2, ?3, ?4)",
+            DB_VALUES(DB_INT(fire->schedule_id), DB_TIME(drop->nominal_ms), DB_TEXT(drop->reason),
+                      DB_TIME(drop->at_ms)),
+            err);
+    }
+    return rc;
+}
+
+int store_fire_claim(struct store *store, const struct store_fire *fire, ctcd_error **err) {
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    _cleanup_(store_schedule_done) struct store_schedule schedule = {0};
+    rc = db_run(
+        store->db,
+        "UPDATE schedules SET last_processed_ms = ?3 WHERE id = ?1 AND last_processed_ms IS ?2",
+        DB_VALUES(DB_INT(fire->schedule_id), DB_TIME(fire->expected_last_ms),
+                  DB_TIME(fire->new_last_ms)),
+        err);
+    if (!rc && db_changes(store->db) == 0)
+        rc = CTCD_NONE;
+    if (!rc)
+        rc = store_schedule_get_id(store, fire->schedule_id, &schedule, err);
+    if (!rc)
+        rc = add_fires(store, fire, schedule.name, err);
+    return record_finish(store, rc, err);
+}
+
+int store_run_claim_next_buffered(struct store *store, int64_t schedule_id, const char *owner,
+                                  int64_t now_ms, struct store_run *ret, ctcd_error **err) {
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    _cleanup_(store_run_done) struct store_run run = {0};
+    rc = record_get(store,
+                    SELECT_RUNS
+                    "WHERE status = 'pending' AND owner = ''"
+                    " AND (?1 = 0 OR schedule_id = ?1) AND NOT EXISTS (SELECT 1 FROM pipelines p"
+                    " WHERE p.name = runs.pipeline AND p.digest = runs.digest AND p.bound)"
+                    " ORDER BY ifnull(nominal_ms, created_ms), id LIMIT 1",
+                    DB_VALUES(DB_INT(schedule_id)), &record, &run, err);
+    if (!rc)
+        rc = db_run(
+            store->db,
+            "UPDATE runs SET status = 'running', owner = ?2, started_ms = ?3 WHERE uuid = ?1",
+            DB_VALUES(DB_TEXT(run.uuid), DB_TEXT(owner), DB_TIME(now_ms)), err);
+    char *named = rc ? NULL : mem_copy_text(owner);
+    if (!rc && !named)
+        rc = error_nomem(err);
+    rc = record_finish(store, rc, err);
+    if (rc) {
+        mem_free(named);
+        return rc;
+    }
+    mem_free(run.owner);
+    run.owner = named;
+    run.status = STORE_RUN_RUNNING;
+    run.started_ms = now_ms;
+    *ret = run;
+    run = (struct store_run){0};
+    return 0;
+}
+
+int store_run_take_over(struct store *store, const char *uuid, const char *old_owner,
+                        const char *new_owner, ctcd_error **err) {
+    int rc =
+        db_run(store->db,
+               "UPDATE runs SET owner = ?3 WHERE uuid = ?1 AND owner = ?2 AND status = 'running'",
+               DB_VALUES(DB_TEXT(uuid), DB_TEXT(old_owner), DB_TEXT(new_owner)), err);
+    return rc || db_changes(store->db) ? rc : CTCD_NONE;
+}
+
+/* ---- ending ----------------------------------------------------------------------------------- */
+
+/* Nothing was changed: because it is gone, ended, or somebody else's? */
+static int refuse_end(struct store *store, const char *uuid, ctcd_error **err) {
+    _cleanup_(store_run_done) struct store_run run = {0};
+    int rc = record_get(store, SELECT_RUNS "WHERE uuid = ?1", DB_VALUES(DB_TEXT(uuid)), &record,
+                        &run, err);
+    if (rc == CTCD_NONE)
+        return record_not_found(&key, uuid, err);
+    if (rc)
+        return rc;
+    if (run.status > STORE_RUN_RUNNING)
+        return error_set(err, CTCD_E_CONFLICT, NULL, "the run %s has ended already: %s", run.name,
+                         store_run_status_name(run.status));
+    return error_set(err, CTCD_E_CONFLICT, NULL,
+                     "the run %s is carried out by another process (%s)", run.name,
+                     *run.owner ? run.owner : "none yet");
+}
+
+int store_run_end(struct store *store, const char *uuid, const char *owner,
+                  enum store_run_status status, const char *error, int64_t now_ms,
+                  ctcd_error **err) {
+    if (status <= STORE_RUN_RUNNING || status > STORE_RUN_ABANDONED)
+        return error_set(err, CTCD_E_INVALID, NULL, "a run does not end %s",
+                         store_run_status_name(status));
+    int rc = db_run(store->db,
+                    "UPDATE runs SET status = ?3, error = ?4, ended_ms = ?5"
+                    " WHERE uuid = ?1 AND owner = ?2 AND status IN ('pending', 'running')",
+                    DB_VALUES(DB_TEXT(uuid), DB_TEXT(owner), DB_TEXT(words[status]), DB_TEXT(error),
+                              DB_TIME(now_ms)),
+                    err);
+    return rc || db_changes(store->db) ? rc : refuse_end(store, uuid, err);
+}
+
+/* ---- asking ----------------------------------------------------------------------------------- */
+
+int store_run_get(struct store *store, const char *name, struct store_run *ret, ctcd_error **err) {
+    char uuid[37];
+    int rc = record_find_uuid(store, &key, name, uuid, err);
+    if (!rc)
+        rc = record_get(store, SELECT_RUNS "WHERE uuid = ?1", DB_VALUES(DB_TEXT(uuid)), &record,
+                        ret, err);
+    return rc == CTCD_NONE ? record_not_found(&key, name, err) : rc;
+}
+
+#define MATCHING                                                                                   \
+    "WHERE (?1 = '' OR pipeline = ?1) AND (?2 = '' OR schedule = ?2) AND (?3 = '' OR owner = ?3)"  \
+    " AND (?4 = 0 OR 1 & (?4 >> CASE status WHEN 'pending' THEN 0 WHEN 'running' THEN 1"           \
+    " WHEN 'completed' THEN 2 WHEN 'failed' THEN 3 WHEN 'canceled' THEN 4 ELSE 5 END)) "
+#define QUERY_VALUES(query)                                                                        \
+    DB_TEXT((query)->pipeline), DB_TEXT((query)->schedule), DB_TEXT((query)->owner),               \
+        DB_INT((query)->statuses)
+
+int store_run_list(struct store *store, const struct store_run_query *query, struct store_runs *ret,
+                   ctcd_error **err) {
+    const struct db_value values[] = {QUERY_VALUES(query),
+                                      DB_INT(query->limit > 0 ? query->limit : -1),
+                                      DB_INT(query->offset),
+                                      {0}};
+    struct record_list list;
+    int rc = query->oldest_first
+                 ? record_list(store, SELECT_RUNS MATCHING "ORDER BY id LIMIT ?5 OFFSET ?6", values,
+                               &record, &list, err)
+                 : record_list(store, SELECT_RUNS MATCHING "ORDER BY id DESC LIMIT ?5 OFFSET ?6",
+                               values, &record, &list, err);
+    if (!rc)
+        *ret = (struct store_runs){list.items, list.count};
+    return rc;
+}
+
+int store_run_count(struct store *store, const struct store_run_query *query, int64_t *ret,
+                    ctcd_error **err) {
+    return db_number(store->db, "SELECT count(*) FROM runs " MATCHING,
+                     DB_VALUES(QUERY_VALUES(query)), ret, err);
+}
