@@ -1,0 +1,128 @@
+/* Ops that ask the revision that serves for a text: predictions and logs (service.h). */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/deploy.h"
+
+struct ask {
+    ctcd_op op;
+    char uuid[37];
+    char *body;
+    int64_t lines;
+    enum call_method method;
+    ctcd_service *service;
+    struct backend *backend;
+    struct ctcd_revision revision;
+    struct ctcd_text answer;
+    ctcd_call *call;
+};
+
+/* Which revision? For logs the newest will do: a first deploy that failed has a log, too. */
+static int load_revision(struct ask *a, struct store_revision *ret) {
+    ctcd_error **err = OP_ERR(&a->op);
+    const struct store_service *service = &a->service->record;
+    struct store *store = a->op.ctx->store;
+    if (service->revision)
+        return store_revision_get(store, a->uuid, service->revision, ret, err);
+    _cleanup_(store_revisions_done) struct store_revisions all = {0};
+    int rc = store_revision_list(store, a->uuid, &all, err);
+    if (rc)
+        return rc;
+    if (a->method == CALL_PREDICT || !all.count)
+        return error_set(err, CTCD_E_UNREACHABLE, "see: ctcd served-models describe UUID",
+                         "the service of %s has no revision that ever served", service->model);
+    return store_revision_get(store, a->uuid, all.items[all.count - 1].number, ret, err);
+}
+
+static int begin(struct ask *a) {
+    ctcd_context *ctx = a->op.ctx;
+    ctcd_error **err = OP_ERR(&a->op);
+    _cleanup_(store_revision_done) struct store_revision record = {0};
+    int rc = service_load(ctx, a->uuid, &a->service, err);
+    if (!rc)
+        rc = load_revision(a, &record);
+    if (!rc)
+        rc = backend_get(ctx, a->service->record.deployer, &a->backend, err);
+    if (!rc)
+        rc = revision_load(ctx, a->backend, &record, a->service->record.model, &a->revision, err);
+    if (rc)
+        return rc;
+    struct call_args args = {
+        .revision = &a->revision, .text = &a->answer, .body = a->body, .lines = a->lines};
+    return call_start(&a->op, a->backend, a->method, &args, a->op.deadline, &a->call);
+}
+
+static int ask_step(ctcd_op *op) {
+    struct ask *a = (struct ask *)op;
+    if (op->stop)
+        return op_fail_stopped(op);
+    if (!a->call) {
+        int rc = begin(a);
+        if (rc)
+            return rc;
+    }
+    if (!call_ended(a->call)) {
+        op_wait_child(op);
+        return CTCD_AGAIN;
+    }
+    int rc = call_result(a->call, OP_ERR(op));
+    if (rc == CTCD_E_UNREACHABLE)
+        error_hint(OP_ERR(op), "see how the service is: ctcd served-models describe %.8s", a->uuid);
+    if (rc)
+        return rc;
+    char *text = buf_steal(&a->answer.buf);
+    if (!text)
+        return error_nomem(OP_ERR(op));
+    op_set_result(op, OP_TEXT, text);
+    return 0;
+}
+
+static void ask_done(ctcd_op *op) {
+    struct ask *a = (struct ask *)op;
+    call_drop(&a->call);
+    object_done(&a->service);
+    revision_done(&a->revision);
+    buf_done(&a->answer.buf);
+    mem_free(a->body);
+    a->body = NULL;
+}
+
+static const struct op_kind PREDICT = {"predict", ask_step, ask_done};
+static const struct op_kind LOGS = {"logs", ask_step, ask_done};
+
+static int make(ctcd_context *ctx, const struct op_kind *kind, enum call_method method,
+                const char *uuid, int64_t timeout_ms, ctcd_op **ret, ctcd_error **err) {
+    struct store *store = NULL;
+    ctcd_op *op = NULL;
+    int rc = context_store(ctx, &store, err);
+    if (!rc)
+        rc = op_new(ctx, kind, sizeof(struct ask), timeout_ms, &op, err);
+    if (rc)
+        return rc;
+    struct ask *a = (struct ask *)op;
+    snprintf(a->uuid, sizeof(a->uuid), "%s", uuid);
+    a->method = method;
+    *ret = op;
+    return 0;
+}
+
+int predict_new(ctcd_context *ctx, const char *uuid, const char *input, int64_t timeout_ms,
+                ctcd_op **ret, ctcd_error **err) {
+    char *body = mem_copy_text(input);
+    if (!body)
+        return error_nomem(err);
+    int rc = make(ctx, &PREDICT, CALL_PREDICT, uuid, timeout_ms, ret, err);
+    if (rc)
+        mem_free(body);
+    else
+        ((struct ask *)*ret)->body = body;
+    return rc;
+}
+
+int logs_new(ctcd_context *ctx, const char *uuid, int64_t lines, int64_t timeout_ms, ctcd_op **ret,
+             ctcd_error **err) {
+    int rc = make(ctx, &LOGS, CALL_LOGS, uuid, timeout_ms, ret, err);
+    if (!rc)
+        ((struct ask *)*ret)->lines = lines;
+    return rc;
+}

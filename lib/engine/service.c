@@ -1,0 +1,218 @@
+/* See service.h: services and looks as objects. */
+#include "engine/service.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/service.h"
+#include "io/file.h"
+
+static void service_free(void *object) {
+    ctcd_service *service = object;
+    store_service_done(&service->record);
+    mem_free(service->model_uri);
+    mem_free(service->metrics);
+}
+
+static struct json *parse_or_empty(const char *text) {
+    struct json *value = NULL;
+    if (!text || json_parse(text, strlen(text), 1 << 24, JSON_PYTHON, NULL, &value, NULL))
+        return json_new_object();
+    return value;
+}
+
+static struct json *service_to_json(const void *object) {
+    const ctcd_service *service = object;
+    const struct store_service *r = &service->record;
+    struct json *json = json_new_object();
+    if (json_set_text(json, "uuid", r->uuid) && json_set_text(json, "deployer", r->deployer) &&
+        json_set_text(json, "pipeline_name", r->pipeline) &&
+        json_set_text(json, "pipeline_step_name", r->step) &&
+        json_set_text(json, "model_name", r->model) &&
+        json_set_text(json, "model_uri", service->model_uri) &&
+        json_set_text(json, "pipeline_run_id", r->run) &&
+        json_set_text(json, "prediction_url", r->url) &&
+        json_set_int(json, "revision", r->revision) &&
+        json_set_text(json, "desired_state", service_state_name(r->desired)) &&
+        json_set_new(json, "metrics", parse_or_empty(service->metrics)))
+        return json;
+    return json_unref(json);
+}
+
+static const char *service_label(const void *object) {
+    return ((const ctcd_service *)object)->record.uuid;
+}
+
+const struct object_kind SERVICE_KIND = {"service", service_free, service_to_json, service_label};
+
+static void status_free(void *object) {
+    ctcd_status *status = object;
+    object_unref(status->service);
+    mem_free(status->message);
+    mem_free(status->last_error);
+    mem_free(status->log_tail);
+    mem_free(status->next);
+    for (size_t i = 0; i < status->count; i++) {
+        mem_free(status->names[i]);
+        mem_free(status->values[i]);
+    }
+    mem_free(status->names);
+    mem_free(status->values);
+}
+
+static struct json *properties_json(const ctcd_status *status) {
+    struct json *json = json_new_object();
+    for (size_t i = 0; json && i < status->count; i++)
+        if (!json_set_text(json, status->names[i], status->values[i]))
+            json = json_unref(json);
+    return json;
+}
+
+static struct json *status_to_json(const void *object) {
+    const ctcd_status *status = object;
+    struct json *json = service_to_json(status->service);
+    if (json_set_text(json, "state", service_state_name(status->state)) &&
+        json_set_text(json, "status_message", status->message ? status->message : "") &&
+        json_set_text(json, "last_error", status->last_error ? status->last_error : "") &&
+        json_set_text(json, "log_tail", status->log_tail ? status->log_tail : "") &&
+        json_set_text(json, "next", status->next ? status->next : "") &&
+        json_set_int(json, "observed_ms", status->time_ms) &&
+        json_set_new(json, "properties", properties_json(status)))
+        return json;
+    return json_unref(json);
+}
+
+static const char *status_label(const void *object) {
+    return service_label(((const ctcd_status *)object)->service);
+}
+
+const struct object_kind STATUS_KIND = {"status", status_free, status_to_json, status_label};
+
+/* ---- loading ---- */
+
+/* The revision that serves; before the first one does, the newest. */
+static int fill_revision(struct store *store, ctcd_service *service, ctcd_error **err) {
+    _cleanup_(store_revisions_done) struct store_revisions all = {0};
+    int rc = store_revision_list(store, service->record.uuid, &all, err);
+    if (rc)
+        return rc;
+    const struct store_revision *found = NULL;
+    for (size_t i = 0; i < all.count; i++)
+        if (service->record.revision == 0 || all.items[i].number == service->record.revision)
+            found = &all.items[i];
+    service->model_uri = mem_copy_text(found ? found->model_uri : "");
+    service->metrics = mem_copy_text(found && found->metrics[0] ? found->metrics : "{}");
+    return service->model_uri && service->metrics ? 0 : error_nomem(err);
+}
+
+int service_new(ctcd_context *ctx, struct store_service *record, ctcd_service **ret,
+                ctcd_error **err) {
+    _cleanup_(object_done) ctcd_service *service = object_new(ctx, &SERVICE_KIND, sizeof(*service));
+    if (!service) {
+        store_service_done(record);
+        return error_nomem(err);
+    }
+    service->record = *record;
+    memset(record, 0, sizeof(*record));
+    int rc = fill_revision(ctx->store, service, err);
+    if (rc)
+        return rc;
+    *ret = mem_steal(&service);
+    return 0;
+}
+
+int service_load(ctcd_context *ctx, const char *uuid, ctcd_service **ret, ctcd_error **err) {
+    struct store *store = NULL;
+    int rc = context_store(ctx, &store, err);
+    if (rc)
+        return rc;
+    struct store_service record = {0};
+    rc = store_service_get(store, uuid, &record, err);
+    return rc ? rc : service_new(ctx, &record, ret, err);
+}
+
+int service_find(ctcd_context *ctx, const char *deployer, const char *pipeline, const char *step,
+                 const char *model, ctcd_list **ret, ctcd_error **err) {
+    struct store *store = NULL;
+    int rc = context_store(ctx, &store, err);
+    if (rc)
+        return rc;
+    _cleanup_(store_services_done) struct store_services found = {0};
+    rc = store_service_list(store, deployer, pipeline, step, model, &found, err);
+    if (rc)
+        return rc;
+    _cleanup_(object_done) ctcd_list *list = object_list_new(ctx, &SERVICE_KIND);
+    if (!list)
+        return error_nomem(err);
+    for (size_t i = 0; i < found.count; i++) {
+        ctcd_service *service = NULL;
+        rc = service_new(ctx, &found.items[i], &service, err);
+        if (rc)
+            return rc;
+        if (!object_list_take(list, service))
+            return error_nomem(err);
+    }
+    *ret = mem_steal(&list);
+    return 0;
+}
+
+/* ---- revisions as back ends see them ---- */
+
+char *service_folder(const ctcd_context *ctx, const char *service) {
+    return context_path(ctx, "services", service, NULL);
+}
+
+char *revision_folder(const ctcd_context *ctx, const char *service, int64_t number) {
+    char name[32];
+    snprintf(name, sizeof(name), "r%" PRId64, number);
+    return context_path(ctx, "services", service, name, NULL);
+}
+
+static int revision_commit(struct ctcd_revision *revision, void *data, ctcd_error **err) {
+    ctcd_context *ctx = data;
+    return store_revision_set(ctx->store, revision->service_uuid, revision->number,
+                              revision->pinned_uri, revision->memo, revision->url, err);
+}
+
+static int revision_texts(ctcd_context *ctx, const struct store_revision *record, const char *model,
+                          struct ctcd_revision *r, ctcd_error **err) {
+    const char *shim = NULL;
+    int rc = context_shim(ctx, &shim, err);
+    if (rc)
+        return rc;
+    r->service_uuid = mem_copy_text(record->service);
+    r->model_uri = mem_copy_text(record->model_uri);
+    r->pinned_uri = mem_copy_text(record->pinned_uri);
+    r->model_name = mem_copy_text(model);
+    r->folder = revision_folder(ctx, record->service, record->number);
+    r->shim = mem_copy_text(shim);
+    r->memo = mem_copy_text(record->memo);
+    r->url = mem_copy_text(record->url);
+    if (!r->service_uuid || !r->model_uri || !r->model_name || !r->folder || !r->shim)
+        return error_nomem(err);
+    return 0;
+}
+
+int revision_load(ctcd_context *ctx, struct backend *backend, const struct store_revision *record,
+                  const char *model, struct ctcd_revision *ret, ctcd_error **err) {
+    _cleanup_(revision_done) struct ctcd_revision r = {0};
+    int rc = revision_texts(ctx, record, model, &r, err);
+    if (!rc)
+        rc = file_make_folders(r.folder, err);
+    if (!rc)
+        rc = options_new(flavor_options(ctx, CTCD_COMPONENT_MODEL_DEPLOYER, backend->flavor->name,
+                                        CTCD_SCOPE_DEPLOYMENT),
+                         &r.options, err);
+    if (!rc)
+        rc = options_from_json(r.options, backend->flavor->name, record->options, err);
+    if (rc)
+        return rc;
+    r.number = record->number;
+    r.generation = record->generation;
+    r.commit = revision_commit;
+    r.commit_data = ctx;
+    *ret = r;
+    memset(&r, 0, sizeof(r));
+    return 0;
+}

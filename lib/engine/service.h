@@ -1,0 +1,57 @@
+/* Services and looks at them as objects, and the revisions that back ends are shown. Used by every op on
+   services and by the API's getters. */
+#ifndef CTCD_ENGINE_SERVICE_H
+#define CTCD_ENGINE_SERVICE_H
+
+#include <ctcd/service.h>
+
+#include "engine/call.h"
+#include "engine/object.h"
+#include "store/services.h"
+
+struct ctcd_service {
+    struct object object;
+    struct store_service record;
+    char *model_uri; /* of the revision that serves, or of the newest one */
+    char *metrics;   /* JSON object of the same */
+};
+extern const struct object_kind SERVICE_KIND;
+
+struct ctcd_status {
+    struct object object;
+    ctcd_service *service;
+    int state; /* CTCD_STATE_* */
+    char *message, *last_error, *log_tail, *next;
+    char **names, **values; /* properties of the back end, taken over from the look */
+    size_t count;
+    int64_t time_ms;
+};
+extern const struct object_kind STATUS_KIND;
+
+int service_load(ctcd_context *ctx, const char *uuid, ctcd_service **ret, ctcd_error **err);
+int service_find(ctcd_context *ctx, const char *deployer, const char *pipeline, const char *step,
+                 const char *model, ctcd_list **ret, ctcd_error **err);
+/* Takes the record's texts; the record is empty afterwards, also on failure. */
+int service_new(ctcd_context *ctx, struct store_service *record, ctcd_service **ret,
+                ctcd_error **err);
+
+/* The revision as its back end sees it: folder (made), shim, options by the flavor's table. What the back
+   end sets is committed to the store. Release with revision_done. */
+int revision_load(ctcd_context *ctx, struct backend *backend, const struct store_revision *record,
+                  const char *model, struct ctcd_revision *ret, ctcd_error **err);
+/* HOME/services/UUID/rNUMBER; owned; NULL = out of memory. */
+char *revision_folder(const ctcd_context *ctx, const char *service, int64_t number);
+char *service_folder(const ctcd_context *ctx, const char *service);
+
+/* Looks at all services of a list side by side: an op whose result is a list of ctcd_status in the same
+   order. What cannot be asked in time is unknown. */
+int observe_new(ctcd_context *ctx, ctcd_list *services, int64_t timeout_ms, ctcd_op **ret,
+                ctcd_error **err);
+
+/* Ops with OP_TEXT. */
+int predict_new(ctcd_context *ctx, const char *uuid, const char *input, int64_t timeout_ms,
+                ctcd_op **ret, ctcd_error **err);
+int logs_new(ctcd_context *ctx, const char *uuid, int64_t lines, int64_t timeout_ms, ctcd_op **ret,
+             ctcd_error **err);
+
+#endif
