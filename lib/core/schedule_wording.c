@@ -120,7 +120,7 @@ int schedule_check(const struct schedule *schedule, ctcd_error **err) {
     if (!instant_ok(spec->created_ms) || (has_start && !instant_ok(spec->start_ms)) ||
         (has_end && !instant_ok(spec->end_ms)))
         return error_set(err, CTCD_E_INVALID, NULL,
-                         "start and end of a schedule lie between the years 1 and 9999");
+                         "start and end of a schedule lie in the years 1 to 9999");
     int64_t begin = has_start ? spec->start_ms : spec->created_ms;
     if (has_end && spec->end_ms <= begin) {
         char start_text[TIME_TEXT_SIZE];
