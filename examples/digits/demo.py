@@ -111,7 +111,7 @@ class Client(threading.Thread):
                     self.unanswered.append(repr(e))
                     return
                 self.look()
-        self.answered[service["run"]] = self.answered.get(service["run"], 0) + 1
+        self.answered[service["pipeline_run_id"]] = self.answered.get(service["pipeline_run_id"], 0) + 1
         self.right += int(digit == self.labels[index])
 
     def stop(self):
