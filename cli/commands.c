@@ -1,0 +1,389 @@
+/* The table of commands: parsing, help and near misses come from it and from nowhere else. A new command
+   is a row here and a handler in the file of its group. */
+#include "command.h"
+
+const struct option_spec global_options[] = {
+    {"home", 0, "DIR", "where everything is kept (else $CTCD_HOME, else the user's state folder)"},
+    {"output", 'o', "table|json|yaml|name", "how to print (name: just what names it, one a line)"},
+    {"verbose", 'v', NULL, "say on standard error what is being done"},
+    {"help", 'h', NULL, "this"},
+    {0},
+};
+
+const struct group groups[] = {
+    {"model-deployer", "where models are served: registered, configured back ends"},
+    {"artifact-store", "where outputs of steps are kept"},
+    {"orchestrator", "what carries runs out"},
+    {"metadata-store", "where runs are recorded"},
+    {"stack", "named sets of components; one is active"},
+    {"served-models", "the model servers (also: model-deployer models)"},
+    {"pipeline", "pipeline files: checking and running them"},
+    {"run", "what has run"},
+    {"schedule", "when pipelines run"},
+    {0},
+};
+
+static const struct option_spec register_options[] = {
+    {"flavor", 'f', "FLAVOR", "kind of back end (also: --type)"},
+    {"type", 0, "FLAVOR", "the same"},
+    {0},
+};
+
+static const struct option_spec stack_options[] = {
+    {"metadata-store", 'm', "NAME", "required"},
+    {"artifact-store", 'a', "NAME", "required"},
+    {"orchestrator", 'o', "NAME", "required (here -o is not --output)"},
+    {"model-deployer", 'd', "NAME", "where deploy steps and `ctcd deploy` go"},
+    {"set", 0, NULL, "make it the active one, too"},
+    {0},
+};
+
+/* Which services? The four together are a service's identity. */
+/* clang-format off */
+#define IDENTITY_OPTIONS                                                                           \
+    {"deployer", 'd', "NAME", "model deployer"},                                                   \
+    {"pipeline", 'p', "NAME", "pipeline"},                                                         \
+    {"step", 's', "NAME", "step that deploys"},                                                    \
+    {"model-name", 'm', "NAME", "model (also: --model)"},                                          \
+    {"model", 0, "NAME", "the same"}
+
+#define WAIT_OPTIONS                                                                               \
+    {"timeout", 't', "TIME", "at most so long; 0 = do not wait"},                                  \
+    {"wait", 0, NULL, "wait for the end (the default)"},                                           \
+    {"no-wait", 0, NULL, "start and return, like --timeout 0"}
+/* clang-format on */
+
+static const struct option_spec served_list_options[] = {
+    IDENTITY_OPTIONS,
+    {"running", 0, NULL, "only those that answer"},
+    {"timeout", 't', "TIME", "how long servers may take to answer; default 5s"},
+    {0},
+};
+
+static const struct option_spec look_options[] = {
+    {"timeout", 't', "TIME", "how long the server may take to answer; default 5s"},
+    {0},
+};
+
+static const struct option_spec change_options[] = {WAIT_OPTIONS, {0}};
+
+static const struct option_spec delete_options[] = {
+    WAIT_OPTIONS,
+    {"force", 0, NULL, "kill instead of letting open requests finish; forget it in any case"},
+    {0},
+};
+
+static const struct option_spec log_options[] = {
+    {"lines", 'n', "N", "how many of the last lines; default 100 (also: --tail)"},
+    {"tail", 0, "N", "the same"},
+    {0},
+};
+
+static const struct option_spec run_log_options[] = {
+    {"step", 's', "NAME", "default: the last step that printed anything"},
+    {"lines", 'n', "N", "how many of the last lines; default 100 (also: --tail)"},
+    {"tail", 0, "N", "the same"},
+    {0},
+};
+
+static const struct option_spec deploy_options[] = {
+    IDENTITY_OPTIONS,
+    {"option", 0, "NAME=VALUE", "an option of the back end; may be repeated"},
+    {"metrics", 0, "JSON",
+     "numbers to record, the baseline of later decisions: {\"accuracy\": 0.93}"},
+    {"smoke", 0, "FILE", "a request that the new revision must answer before the switch"},
+    {"min-ready", 0, "TIME", "how long it must have been ready before the switch; default 2s"},
+    {"on-failure", 0, "rollback|leave", "what becomes of a new revision that fails"},
+    {"no-replace", 0, NULL, "leave a running service of the same identity alone"},
+    {"dry-run", 0, NULL, "only check all that can be refused before anything starts"},
+    WAIT_OPTIONS,
+    {0},
+};
+
+static const struct option_spec predict_options[] = {
+    IDENTITY_OPTIONS,
+    {"input", 'i', "FILE", "the request as JSON; - = standard input, the default"},
+    {"data", 0, "JSON", "the request itself"},
+    {"timeout", 't', "TIME", "default 60s"},
+    {0},
+};
+
+static const struct option_spec pipeline_run_options[] = {
+    {"param", 0, "NAME=VALUE", "sets a parameter that the file declares; may be repeated"},
+    {"timeout", 't', "TIME", "the run is cancelled after that; default 24h"},
+    {0},
+};
+
+static const struct option_spec param_options[] = {
+    {"param", 0, "NAME=VALUE", "sets a parameter that the file declares; may be repeated"},
+    {0},
+};
+
+static const struct option_spec run_list_options[] = {
+    {"pipeline", 'p', "NAME", "only runs of this pipeline"},
+    {"schedule", 's', "NAME", "only runs of this schedule"},
+    {"limit", 'n', "N", "at most so many, newest first; default 50"},
+    {0},
+};
+
+static const struct option_spec create_options[] = {
+    {"name", 0, "NAME", "default: the pipeline's name"},
+    {"param", 0, "NAME=VALUE", "sets a parameter that the file declares; may be repeated"},
+    {0},
+};
+
+static const struct option_spec next_options[] = {
+    {"interval", 0, "TIME", "60s, 15m, 24h: fires at start + k * interval"},
+    {"timezone", 0, "ZONE", "UTC"},
+    {"start", 0, "WHEN", "first instant; default: that of --after, which is then no fire itself"},
+    {"end", 0, "WHEN", "the fires are before it; +10m = so long after the start"},
+    {"after", 0, "WHEN", "only later ones; default: from the start on, without one: now"},
+    {"count", 'n', "N", "default: all up to the end, without one 10"},
+    {0},
+};
+
+static const struct option_spec daemon_options[] = {
+    {"until-idle", 0, NULL, "end when no fire can come any more and no run is left"},
+    {0},
+};
+
+static const struct option_spec decide_options[] = {
+    {"rule", 0, "JSON",
+     "{\"metric\": \"accuracy\", \"threshold\": 0.9, \"min_absolute_change\": 0.002}"},
+    {"candidate", 0, "JSON", "{\"accuracy\": 0.93}"},
+    {"incumbent", 0, "JSON", "metrics of what serves now; without it nothing serves"},
+    {0},
+};
+
+#define UNKNOWN_IS_7 "Ends with 7 where a server or a deployer could not be asked (state unknown)."
+#define UUID_HELP "UUID may be cut to the first digits that only one service has, at least four."
+
+/* The same four commands for each type of component. */
+/* clang-format off */
+#define COMPONENT_COMMANDS(word, component_type, example)                                          \
+    {.group = word, .verb = "register", .arguments = "NAME", .type = component_type,               \
+     .summary = "makes one known under a name", .options = register_options,                       \
+     .run = component_register, .flags = COMMAND_FLAVORED,                                         \
+     .examples = "ctcd " word " register " example},                                               \
+    {.group = word, .verb = "list", .type = component_type,                                        \
+     .summary = "all registered ones", .run = component_list, .flags = COMMAND_READS},             \
+    {.group = word, .verb = "describe", .arguments = "[NAME]", .type = component_type,             \
+     .summary = "one with its options; default: the active stack's",                               \
+     .run = component_describe, .flags = COMMAND_READS},                                           \
+    {.group = word, .verb = "delete", .arguments = "NAME", .type = component_type,                 \
+     .summary = "forgets one that nothing uses", .run = component_delete}
+/* clang-format on */
+
+const struct command commands[] = {
+    COMPONENT_COMMANDS("model-deployer", CTCD_COMPONENT_MODEL_DEPLOYER, "ml --flavor=mlflow"),
+    COMPONENT_COMMANDS("artifact-store", CTCD_COMPONENT_ARTIFACT_STORE, "aws --flavor=local"),
+    COMPONENT_COMMANDS("orchestrator", CTCD_COMPONENT_ORCHESTRATOR, "here --flavor=local"),
+    COMPONENT_COMMANDS("metadata-store", CTCD_COMPONENT_METADATA_STORE, "records --flavor=sqlite"),
+
+    {.group = "stack",
+     .verb = "register",
+     .arguments = "NAME",
+     .summary = "puts components together; does not make them active",
+     .options = stack_options,
+     .run = stack_register,
+     .examples = "ctcd stack register serving -m default -a default -o default -d ml --set"},
+    {.group = "stack",
+     .verb = "set",
+     .arguments = "NAME",
+     .summary = "makes a stack the active one",
+     .run = stack_set},
+    {.group = "stack",
+     .verb = "list",
+     .summary = "all stacks",
+     .run = stack_list,
+     .flags = COMMAND_READS},
+    {.group = "stack",
+     .verb = "describe",
+     .arguments = "[NAME]",
+     .summary = "the components of a stack; default: the active one",
+     .run = stack_describe,
+     .flags = COMMAND_READS},
+
+    {.group = "served-models",
+     .verb = "list",
+     .summary = "all model servers and how they are now",
+     .options = served_list_options,
+     .run = served_list,
+     .flags = COMMAND_READS,
+     .more = UNKNOWN_IS_7,
+     .examples = "ctcd served-models list --pipeline digits"},
+    {.group = "served-models",
+     .verb = "describe",
+     .arguments = "UUID",
+     .summary = "everything about one",
+     .options = look_options,
+     .run = served_describe,
+     .flags = COMMAND_READS,
+     .more = UUID_HELP},
+    {.group = "served-models",
+     .verb = "get-url",
+     .arguments = "UUID",
+     .summary = "where it takes predictions",
+     .run = served_get_url,
+     .flags = COMMAND_READS,
+     .more = UUID_HELP,
+     .examples = "curl -d @request.json $(ctcd served-models get-url 8cbe)"},
+    {.group = "served-models",
+     .verb = "start",
+     .arguments = "UUID",
+     .summary = "starts it, also after a crash",
+     .options = change_options,
+     .run = served_start,
+     .more = UUID_HELP},
+    {.group = "served-models",
+     .verb = "stop",
+     .arguments = "UUID",
+     .summary = "stops it; it stays listed and can be started",
+     .options = change_options,
+     .run = served_stop,
+     .more = UUID_HELP},
+    {.group = "served-models",
+     .verb = "delete",
+     .arguments = "UUID",
+     .summary = "stops and forgets it",
+     .options = delete_options,
+     .run = served_delete,
+     .more = UUID_HELP},
+    {.group = "served-models",
+     .verb = "logs",
+     .arguments = "UUID",
+     .summary = "the last lines that the server wrote",
+     .options = log_options,
+     .run = served_logs,
+     .flags = COMMAND_READS | COMMAND_TEXT,
+     .more = UUID_HELP},
+
+    {.verb = "deploy",
+     .arguments = "MODEL_URI",
+     .summary = "serves a model, in place of the one of the same identity",
+     .options = deploy_options,
+     .run = deploy_command,
+     .more = "What served before goes on answering until the new revision has proven itself.",
+     .examples = "ctcd deploy ./model --model-name digits --option workers=2 --metrics "
+                 "'{\"accuracy\": 0.94}'"},
+    {.verb = "predict",
+     .arguments = "[UUID]",
+     .summary = "sends one request to a served model",
+     .options = predict_options,
+     .run = predict_command,
+     .flags = COMMAND_READS | COMMAND_TEXT,
+     .more = "The request is a complete body (instances, inputs, dataframe_split, "
+             "dataframe_records) or\n"
+             "just rows: [[1, 2], [3, 4]] or [{\"a\": 1}].",
+     .examples =
+         "ctcd predict --model-name digits --data '[[0, 5, 9]]'\nctcd predict 8cbe <request.json"},
+    {.verb = "decide",
+     .summary = "would a candidate replace the incumbent?",
+     .options = decide_options,
+     .run = decide_command,
+     .flags = COMMAND_NO_HOME,
+     .more = "Ends with 0 for promote, else with 1.",
+     .examples = "ctcd decide --rule '{\"metric\": \"f1\", \"threshold\": 0.8}' --candidate "
+                 "'{\"f1\": 0.83}'"},
+
+    {.group = "pipeline",
+     .verb = "run",
+     .arguments = "FILE",
+     .summary = "runs a pipeline once, now",
+     .options = pipeline_run_options,
+     .run = pipeline_run,
+     .examples = "ctcd pipeline run digits.yaml --param seed=7"},
+    {.group = "pipeline",
+     .verb = "validate",
+     .arguments = "FILE",
+     .summary = "says whether a pipeline file is right",
+     .options = param_options,
+     .run = pipeline_validate,
+     .flags = COMMAND_NO_HOME},
+    {.group = "pipeline",
+     .verb = "describe",
+     .arguments = "FILE",
+     .summary = "the steps of a pipeline file in the order in which they run",
+     .options = param_options,
+     .run = pipeline_describe,
+     .flags = COMMAND_NO_HOME},
+    {.group = "pipeline",
+     .verb = "list",
+     .summary = "pipelines that have run or have a schedule",
+     .run = pipeline_list,
+     .flags = COMMAND_READS},
+
+    {.group = "run",
+     .verb = "list",
+     .summary = "runs, newest first",
+     .options = run_list_options,
+     .run = run_list,
+     .flags = COMMAND_READS},
+    {.group = "run",
+     .verb = "describe",
+     .arguments = "RUN",
+     .summary = "a run and its steps, by name or UUID",
+     .run = run_describe,
+     .flags = COMMAND_READS},
+    {.group = "run",
+     .verb = "logs",
+     .arguments = "RUN",
+     .summary = "the last lines that a step printed",
+     .options = run_log_options,
+     .run = run_logs,
+     .flags = COMMAND_READS | COMMAND_TEXT,
+     .examples = "ctcd run logs 5be1 --step train"},
+
+    {.group = "schedule",
+     .verb = "create",
+     .arguments = "FILE",
+     .summary = "stores a pipeline file with its schedule",
+     .options = create_options,
+     .run = schedule_create,
+     .more = "A running `ctcd daemon` fires it.",
+     .examples = "ctcd schedule create digits.yaml"},
+    {.group = "schedule",
+     .verb = "list",
+     .summary = "all schedules",
+     .run = schedule_list,
+     .flags = COMMAND_READS},
+    {.group = "schedule",
+     .verb = "describe",
+     .arguments = "NAME",
+     .summary = "everything about one",
+     .run = schedule_describe,
+     .flags = COMMAND_READS},
+    {.group = "schedule",
+     .verb = "delete",
+     .arguments = "NAME",
+     .summary = "removes it; its runs stay",
+     .run = schedule_delete},
+    {.group = "schedule",
+     .verb = "next",
+     .summary = "when a schedule would fire, one instant a line",
+     .options = next_options,
+     .run = schedule_next,
+     .flags = COMMAND_NO_HOME | COMMAND_TEXT,
+     .more = "WHEN is 2026-01-01T00:00:00Z, now, or +10m.",
+     .examples = "ctcd schedule next --interval 60s --start now --end +10m"},
+    {.verb = "daemon",
+     .summary = "fires schedules and carries out their runs, in the foreground",
+     .options = daemon_options,
+     .run = daemon_command,
+     .flags = COMMAND_TEXT,
+     .more = "SIGTERM or Ctrl-C ends it: the run of the moment is cancelled. That is its regular "
+             "end (0),\n"
+             "but with --until-idle it came too early (143 or 130).",
+     .examples = "ctcd daemon\nctcd daemon --until-idle"},
+    {.verb = "version",
+     .summary = "the version",
+     .run = version_command,
+     .flags = COMMAND_NO_HOME | COMMAND_TEXT},
+    {.verb = "help",
+     .arguments = "[COMMAND] [VERB]",
+     .summary = "explains a command",
+     .run = help_command,
+     .flags = COMMAND_NO_HOME | COMMAND_TEXT,
+     .examples = "ctcd help served-models delete"},
+    {0},
+};
