@@ -111,6 +111,8 @@ static int scan_text(struct source *s) {
         }
         if (s->at < s->len && s->text[s->at] == '\n')
             return refuse(s, CTCD_E_PROTOCOL, "a text is not closed on its line");
+        if (s->at < s->len && !s->text[s->at])
+            return refuse(s, CTCD_E_PROTOCOL, "the character NUL");
     }
     s->at++;
     return 0;
@@ -129,6 +131,8 @@ static int scan(struct source *s) {
             scan_number(s);
             continue;
         }
+        if (!c) /* jansson overlooks it behind a number */
+            return refuse(s, CTCD_E_PROTOCOL, "the character NUL");
         if ((c == '[' || c == '{') && ++s->depth > JSON_MAX_DEPTH)
             return refuse(s, CTCD_E_TOO_LARGE, "nested too deeply");
         if ((c == ']' || c == '}') && s->depth)

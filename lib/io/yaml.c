@@ -54,12 +54,12 @@ static int next_event(struct reader *r, yaml_event_t *event) {
     return yaml_parser_parse(&r->parser, event) ? 0 : refuse_as_libyaml(r);
 }
 
-/* Anchors, and tags that would change what a value is. "!" and !!str only say "a text". */
+/* Anchors, and tags that would change what a value is. !!str only says "a text". */
 static int check_properties(struct reader *r, const yaml_event_t *event, const yaml_char_t *anchor,
                             const yaml_char_t *tag) {
     if (anchor)
         return refuse(r, CTCD_E_INVALID, &event->start_mark, "anchors (&) are not read");
-    if (tag && strcmp((const char *)tag, "!") != 0 && strcmp((const char *)tag, YAML_STR_TAG) != 0)
+    if (tag && strcmp((const char *)tag, YAML_STR_TAG) != 0)
         return refuse(r, CTCD_E_INVALID, &event->start_mark, "tags (!) are not read");
     return 0;
 }

@@ -65,11 +65,12 @@ static void add_escape(struct buf *b, unsigned code) {
 static size_t add_quoted(struct buf *b, const char *at) {
     unsigned char c = (unsigned char)at[0];
     size_t len = text_utf8_length(at, strnlen(at, 4));
-    static const char named[] = "\"\"\\\\\tt\nn\rr";
-    const char *found = len == 1 ? strchr(named, c) : NULL;
+    static const char escaped[] = "\"\\\t\n\r";
+    static const char names[] = "\"\\tnr";
+    const char *found = len == 1 ? strchr(escaped, c) : NULL;
     if (found) {
         buf_add_char(b, '\\');
-        buf_add_char(b, found[1]);
+        buf_add_char(b, names[found - escaped]);
     } else if (len == 1 && (c < 0x20 || c == 0x7f)) {
         add_escape(b, c);
     } else if (len == 2 && c == 0xc2 && (unsigned char)at[1] < 0xa0) {
