@@ -181,7 +181,7 @@ def set_up(home, seed, spoil):
     home.ctcd("stack", "register", "digits", "-m", "default", "-a", "default", "-o", "default",
               "-d", "mlflow")
     home.ctcd("stack", "set", "digits")
-    start = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+    start = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     home.ctcd("schedule", "create", os.path.join(HERE, "pipeline.yaml"), "--param", "seed=%d" % seed,
               "--param", "spoil=%d" % spoil, "--param", "start=" + start)
 
