@@ -87,8 +87,6 @@ int same_word(const char *a, const char *b);
 
 /* help.c */
 void help_print(const struct request *req);
-int help_command(struct request *req, ctcd_error **err);
-int version_command(struct request *req, ctcd_error **err);
 
 /* Shared by commands. served.c: services by the identity options; its model; --timeout and --no-wait;
    --lines; one in the wanted format. */
@@ -109,14 +107,16 @@ const char *type_words(int type);
 
 /* The handlers, each in the file of its group. */
 typedef int command_fn(struct request *req, ctcd_error **err);
-command_fn component_register, component_list, component_describe, component_delete;
-command_fn stack_register, stack_set, stack_list, stack_describe;
-command_fn served_list, served_describe, served_get_url, served_start, served_stop, served_delete,
-    served_logs;
-command_fn deploy_command, predict_command, decide_command;
-command_fn pipeline_run, pipeline_validate, pipeline_describe, pipeline_list;
-command_fn run_list, run_describe, run_logs;
-command_fn schedule_create, schedule_list, schedule_describe, schedule_delete, schedule_next;
-command_fn daemon_command;
+command_fn cmd_help, cmd_version;
+command_fn cmd_component_register, cmd_component_list, cmd_component_describe, cmd_component_delete;
+command_fn cmd_stack_register, cmd_stack_set, cmd_stack_list, cmd_stack_describe;
+command_fn cmd_served_list, cmd_served_describe, cmd_served_get_url, cmd_served_start,
+    cmd_served_stop, cmd_served_delete, cmd_served_logs;
+command_fn cmd_deploy, cmd_predict, cmd_decide;
+command_fn cmd_pipeline_run, cmd_pipeline_validate, cmd_pipeline_describe, cmd_pipeline_list;
+command_fn cmd_run_list, cmd_run_describe, cmd_run_logs;
+command_fn cmd_schedule_create, cmd_schedule_list, cmd_schedule_describe, cmd_schedule_delete,
+    cmd_schedule_next;
+command_fn cmd_daemon;
 
 #endif

@@ -60,7 +60,7 @@ static int flavor_is_missing(struct request *req) {
     return status;
 }
 
-int component_register(struct request *req, ctcd_error **err) {
+int cmd_component_register(struct request *req, ctcd_error **err) {
     const char *flavor = option(req, "flavor") ? option(req, "flavor") : option(req, "type");
     if (!flavor)
         return flavor_is_missing(req);
@@ -94,7 +94,7 @@ static const char *active_name(struct request *req, ctcd_stack **ret_stack) {
     return ctcd_stack_component(*ret_stack, req->command->type);
 }
 
-int component_list(struct request *req, ctcd_error **err) {
+int cmd_component_list(struct request *req, ctcd_error **err) {
     _drop_(list) ctcd_list *list = NULL;
     _drop_(stack) ctcd_stack *stack = NULL;
     int rc = ctcd_component_list(req->ctx, req->command->type, &list, err);
@@ -147,7 +147,7 @@ static void print_component(const ctcd_component *component) {
     free(title);
 }
 
-int component_describe(struct request *req, ctcd_error **err) {
+int cmd_component_describe(struct request *req, ctcd_error **err) {
     _drop_(component) ctcd_component *component = NULL;
     _drop_(stack) ctcd_stack *stack = NULL;
     const char *name = argument(req, 0) ? argument(req, 0) : active_name(req, &stack);
@@ -167,7 +167,7 @@ int component_describe(struct request *req, ctcd_error **err) {
     return 0;
 }
 
-int component_delete(struct request *req, ctcd_error **err) {
+int cmd_component_delete(struct request *req, ctcd_error **err) {
     _drop_(component) ctcd_component *component = NULL;
     int rc = ctcd_component_get(req->ctx, req->command->type, argument(req, 0), &component, err);
     return rc ? rc : ctcd_component_delete(component, err);

@@ -1,7 +1,7 @@
 /* daemon: fires schedules and carries out their runs, in the foreground. */
 #include "output.h"
 
-int daemon_command(struct request *req, ctcd_error **err) {
+int cmd_daemon(struct request *req, ctcd_error **err) {
     _drop_(op) ctcd_op *op = NULL;
     int until_idle = option(req, "until-idle") != NULL;
     catch_signals();

@@ -1,7 +1,7 @@
 /* decide: the promotion rule by itself. */
 #include "output.h"
 
-int decide_command(struct request *req, ctcd_error **err) {
+int cmd_decide(struct request *req, ctcd_error **err) {
     _drop_(decision) ctcd_decision *decision = NULL;
     if (!option(req, "rule") || !option(req, "candidate"))
         return usage_error("ctcd decide --rule JSON --candidate JSON [--incumbent JSON]",

@@ -83,7 +83,7 @@ static int print_deployed(struct request *req, const ctcd_service *service, int 
     return 0;
 }
 
-int deploy_command(struct request *req, ctcd_error **err) {
+int cmd_deploy(struct request *req, ctcd_error **err) {
     _drop_(model_deployer) ctcd_model_deployer *deployer = NULL;
     _drop_(deployment) ctcd_deployment *deployment = NULL;
     _drop_(service) ctcd_service *service = NULL;

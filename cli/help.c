@@ -58,7 +58,7 @@ static void print_flavor(ctcd_context *ctx, int type, const char *flavor, int sc
 }
 
 static void print_flavors(const struct command *command) {
-    int deploys = command->run == deploy_command;
+    int deploys = command->run == cmd_deploy;
     int type = deploys ? CTCD_COMPONENT_MODEL_DEPLOYER : command->type;
     ctcd_context *ctx = NULL;
     if ((!deploys && !(command->flags & COMMAND_FLAVORED)) || ctcd_context_new(0, &ctx, NULL) != 0)
@@ -126,7 +126,7 @@ void help_print(const struct request *req) {
         print_all();
 }
 
-int help_command(struct request *req, ctcd_error **err) {
+int cmd_help(struct request *req, ctcd_error **err) {
     (void)err;
     char *words[] = {(char[]){"ctcd"}, (char[]){"--help"}, (char *)argument(req, 0),
                      (char *)argument(req, 1)};
@@ -138,7 +138,7 @@ int help_command(struct request *req, ctcd_error **err) {
     return status;
 }
 
-int version_command(struct request *req, ctcd_error **err) {
+int cmd_version(struct request *req, ctcd_error **err) {
     (void)req;
     (void)err;
     printf("ctcd %s\n", ctcd_version());

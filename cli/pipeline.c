@@ -20,7 +20,7 @@ int load_pipeline(struct request *req, ctcd_pipeline **ret_pipeline, ctcd_error 
     return rc;
 }
 
-int pipeline_run(struct request *req, ctcd_error **err) {
+int cmd_pipeline_run(struct request *req, ctcd_error **err) {
     _drop_(pipeline) ctcd_pipeline *pipeline = NULL;
     _drop_(run) ctcd_run *run = NULL;
     _drop_(op) ctcd_op *op = NULL;
@@ -41,7 +41,7 @@ int pipeline_run(struct request *req, ctcd_error **err) {
     return rc ? rc : printed;
 }
 
-int pipeline_validate(struct request *req, ctcd_error **err) {
+int cmd_pipeline_validate(struct request *req, ctcd_error **err) {
     _drop_(pipeline) ctcd_pipeline *pipeline = NULL;
     int rc = load_pipeline(req, &pipeline, err);
     if (rc)
@@ -57,7 +57,7 @@ int pipeline_validate(struct request *req, ctcd_error **err) {
     return 0;
 }
 
-int pipeline_describe(struct request *req, ctcd_error **err) {
+int cmd_pipeline_describe(struct request *req, ctcd_error **err) {
     _drop_(pipeline) ctcd_pipeline *pipeline = NULL;
     int rc = load_pipeline(req, &pipeline, err);
     if (rc)
@@ -77,7 +77,7 @@ int pipeline_describe(struct request *req, ctcd_error **err) {
     return 0;
 }
 
-int pipeline_list(struct request *req, ctcd_error **err) {
+int cmd_pipeline_list(struct request *req, ctcd_error **err) {
     _drop_(list) ctcd_list *list = NULL;
     int rc = ctcd_pipeline_list(req->ctx, &list, err);
     if (rc)

@@ -88,7 +88,7 @@ static char *request_text(struct request *req, int *ret_status) {
     return read_input(path ? path : "-", ret_status);
 }
 
-int predict_command(struct request *req, ctcd_error **err) {
+int cmd_predict(struct request *req, ctcd_error **err) {
     _drop_(service) ctcd_service *service = NULL;
     _drop_(op) ctcd_op *op = NULL;
     int64_t timeout_ms = -1;

@@ -43,7 +43,7 @@ int print_run(struct request *req, const ctcd_run *run, ctcd_error **err) {
     return 0;
 }
 
-int run_list(struct request *req, ctcd_error **err) {
+int cmd_run_list(struct request *req, ctcd_error **err) {
     _drop_(list) ctcd_list *list = NULL;
     int64_t limit = 50;
     int rc = option_count(req, "limit", &limit);
@@ -101,7 +101,7 @@ static void print_record(const ctcd_run *run) {
     free(title);
 }
 
-int run_describe(struct request *req, ctcd_error **err) {
+int cmd_run_describe(struct request *req, ctcd_error **err) {
     _drop_(run) ctcd_run *run = NULL;
     int rc = ctcd_run_get(req->ctx, argument(req, 0), &run, err);
     if (rc || output_format(req))
@@ -113,7 +113,7 @@ int run_describe(struct request *req, ctcd_error **err) {
     return 0;
 }
 
-int run_logs(struct request *req, ctcd_error **err) {
+int cmd_run_logs(struct request *req, ctcd_error **err) {
     _drop_(run) ctcd_run *run = NULL;
     int64_t lines;
     char *text = NULL;

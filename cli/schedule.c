@@ -50,7 +50,7 @@ static int print_one(struct request *req, const ctcd_schedule *schedule, ctcd_er
     return print_text(rc, text);
 }
 
-int schedule_create(struct request *req, ctcd_error **err) {
+int cmd_schedule_create(struct request *req, ctcd_error **err) {
     _drop_(pipeline) ctcd_pipeline *pipeline = NULL;
     _drop_(schedule) ctcd_schedule *schedule = NULL;
     int rc = load_pipeline(req, &pipeline, err);
@@ -70,7 +70,7 @@ int schedule_create(struct request *req, ctcd_error **err) {
     return 0;
 }
 
-int schedule_list(struct request *req, ctcd_error **err) {
+int cmd_schedule_list(struct request *req, ctcd_error **err) {
     _drop_(list) ctcd_list *list = NULL;
     int rc = ctcd_schedule_list(req->ctx, &list, err);
     if (rc)
@@ -103,7 +103,7 @@ int schedule_list(struct request *req, ctcd_error **err) {
     return 0;
 }
 
-int schedule_describe(struct request *req, ctcd_error **err) {
+int cmd_schedule_describe(struct request *req, ctcd_error **err) {
     _drop_(schedule) ctcd_schedule *schedule = NULL;
     int rc = ctcd_schedule_get(req->ctx, argument(req, 0), &schedule, err);
     if (rc || output_format(req))
@@ -112,7 +112,7 @@ int schedule_describe(struct request *req, ctcd_error **err) {
     return 0;
 }
 
-int schedule_delete(struct request *req, ctcd_error **err) {
+int cmd_schedule_delete(struct request *req, ctcd_error **err) {
     _drop_(schedule) ctcd_schedule *schedule = NULL;
     int rc = ctcd_schedule_get(req->ctx, argument(req, 0), &schedule, err);
     return rc ? rc : ctcd_schedule_delete(schedule, err);
@@ -161,7 +161,7 @@ static int read_next(const struct request *req, struct next *next, ctcd_error **
     return rc ? rc : option_count(req, "count", &next->count);
 }
 
-int schedule_next(struct request *req, ctcd_error **err) {
+int cmd_schedule_next(struct request *req, ctcd_error **err) {
     _drop_(schedule) ctcd_schedule *schedule = NULL;
     struct next next;
     int rc = read_next(req, &next, err);

@@ -81,7 +81,7 @@ static void print_services(const ctcd_list *statuses, int only_running) {
     table_print(table);
 }
 
-int served_list(struct request *req, ctcd_error **err) {
+int cmd_served_list(struct request *req, ctcd_error **err) {
     _drop_(list) ctcd_list *services = NULL;
     _drop_(list) ctcd_list *statuses = NULL;
     int rc = find_services(req, &services, err);
@@ -143,7 +143,7 @@ static void print_service(const ctcd_status *status) {
     }
 }
 
-int served_describe(struct request *req, ctcd_error **err) {
+int cmd_served_describe(struct request *req, ctcd_error **err) {
     _drop_(service) ctcd_service *service = NULL;
     int rc = ctcd_service_get(req->ctx, argument(req, 0), &service, err);
     if (rc)
@@ -164,7 +164,7 @@ int served_describe(struct request *req, ctcd_error **err) {
     return 0;
 }
 
-int served_get_url(struct request *req, ctcd_error **err) {
+int cmd_served_get_url(struct request *req, ctcd_error **err) {
     _drop_(service) ctcd_service *service = NULL;
     int rc = ctcd_service_get(req->ctx, argument(req, 0), &service, err);
     if (rc || output_format(req))
@@ -241,20 +241,20 @@ static int print_changed(struct request *req, const ctcd_service *before, const 
     return 0;
 }
 
-int served_start(struct request *req, ctcd_error **err) {
+int cmd_served_start(struct request *req, ctcd_error **err) {
     _drop_(service) ctcd_service *service = NULL;
     int rc = change(req, begin_start, &service, err);
     return rc ? rc : print_changed(req, service, "Started", err);
 }
 
-int served_stop(struct request *req, ctcd_error **err) {
+int cmd_served_stop(struct request *req, ctcd_error **err) {
     _drop_(service) ctcd_service *service = NULL;
     int rc = change(req, begin_stop, &service, err);
     return rc ? rc : print_changed(req, service, "Stopped", err);
 }
 
 /* Says nothing, like the one of the seed. */
-int served_delete(struct request *req, ctcd_error **err) {
+int cmd_served_delete(struct request *req, ctcd_error **err) {
     _drop_(service) ctcd_service *service = NULL;
     return change(req, begin_delete, &service, err);
 }
@@ -265,7 +265,7 @@ int line_count(const struct request *req, int64_t *ret) {
     return status ? status : option_count(req, "lines", ret);
 }
 
-int served_logs(struct request *req, ctcd_error **err) {
+int cmd_served_logs(struct request *req, ctcd_error **err) {
     _drop_(service) ctcd_service *service = NULL;
     int64_t lines;
     char *text = NULL;

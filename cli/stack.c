@@ -20,7 +20,7 @@ static int print_stack(struct request *req, const ctcd_stack *stack, ctcd_error 
     return print_text(rc, text);
 }
 
-int stack_register(struct request *req, ctcd_error **err) {
+int cmd_stack_register(struct request *req, ctcd_error **err) {
     _drop_(stack) ctcd_stack *stack = NULL;
     int rc = ctcd_stack_new(req->ctx, argument(req, 0), &stack, err);
     for (size_t i = 0; !rc && i < PARTS; i++)
@@ -37,7 +37,7 @@ int stack_register(struct request *req, ctcd_error **err) {
     return 0;
 }
 
-int stack_set(struct request *req, ctcd_error **err) {
+int cmd_stack_set(struct request *req, ctcd_error **err) {
     _drop_(stack) ctcd_stack *stack = NULL;
     int rc = ctcd_stack_get(req->ctx, argument(req, 0), &stack, err);
     if (!rc)
@@ -48,7 +48,7 @@ int stack_set(struct request *req, ctcd_error **err) {
     return 0;
 }
 
-int stack_list(struct request *req, ctcd_error **err) {
+int cmd_stack_list(struct request *req, ctcd_error **err) {
     _drop_(list) ctcd_list *list = NULL;
     int rc = ctcd_stack_list(req->ctx, &list, err);
     if (rc)
@@ -74,7 +74,7 @@ int stack_list(struct request *req, ctcd_error **err) {
     return 0;
 }
 
-int stack_describe(struct request *req, ctcd_error **err) {
+int cmd_stack_describe(struct request *req, ctcd_error **err) {
     _drop_(stack) ctcd_stack *stack = NULL;
     int rc = ctcd_stack_get(req->ctx, argument(req, 0), &stack, err);
     if (rc || output_format(req))
