@@ -211,7 +211,7 @@ check-rig: check-venv ## real model servers
 check-valgrind: check-deps ## unit and API suites under valgrind
 	+@$(SUBMAKE) -k $(UNIT) $(API) $(PROGRAMS) all; built=$$?; $(RUN) --valgrind --log-suffix .valgrind $(addprefix --suppressions ,$(wildcard tests/valgrind.supp)) valgrind $(UNIT) $(API) && [ $$built = 0 ]
 check-sanitize: check-deps ## unit, API and fault suites with the address and undefined-behaviour sanitizers
-	@$(SUBMAKE) BUILD=$(BUILD)/sanitize VENV='$(VENV)' RESULTS='$(RESULTS)' \
+	+@$(SUBMAKE) BUILD=$(BUILD)/sanitize VENV='$(VENV)' RESULTS='$(RESULTS)' \
 		CFLAGS='-O1 -g $(SANITIZE)' LDFLAGS='$(LDFLAGS) $(SANITIZE)' sanitized-suites
 .PHONY: sanitized-suites
 sanitized-suites:
@@ -223,7 +223,7 @@ lint: ## style and borders: layers, headers, exports, documentation, lengths, fo
 	+@MAKE='$(MAKE)' BUILD='$(BUILD)' $(PYTHON) tools/lint/lint
 demo: ## the digits pipeline: trains, decides, deploys and predicts on a real model server
 	@$(DEPS) demo
-	@$(SUBMAKE) all
+	+@$(SUBMAKE) all
 	@PATH="$(if $(filter /%,$(BUILD)),$(BUILD),$$PWD/$(BUILD)):$$PATH" \
 		VENV="$(if $(filter /%,$(VENV)),$(VENV),$$PWD/$(VENV))" examples/digits/demo
 
