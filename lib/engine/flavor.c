@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "engine/call.h"
-#include "store/components.h"
+#include "engine/component.h"
 
 #define TABLE_MAX_BYTES 4096u
 #define TABLE_MIN_BYTES sizeof(ctcd_model_deployer_vtable) /* of ABI 1 */
@@ -123,7 +123,7 @@ int flavor_check(ctcd_context *ctx, int type, const char *flavor, ctcd_error **e
     for (size_t i = 0; i < flavor_count(ctx, type); i++)
         buf_addf(&known, "%s%s", i ? ", " : "it is one of: ", flavor_name(ctx, type, i));
     return error_set(err, CTCD_E_INVALID, known.text, "there is no flavor \"%s\" of %s", flavor,
-                     ctcd_component_type_name(type));
+                     component_type_name(type));
 }
 
 /* ---- opened back ends ---- */
