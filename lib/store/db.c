@@ -107,8 +107,8 @@ static int report(struct db *db, int code, int os_errno, const char *what, ctcd_
         return error_set(err, code, "free some space there; nothing was changed",
                          "no space is left to write the store %s", db->path);
     case CTCD_E_CONFLICT:
-        error_set(err, code, "try again; `fuser` on that file names who has it open",
-                  "another process is writing to the store %s all the time", db->path);
+        code = error_set(err, code, "try again; `fuser` on that file names who has it open",
+                         "another process is writing to the store %s all the time", db->path);
         if (err && *err)
             error_set_retryable(*err);
         return code;

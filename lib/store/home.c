@@ -105,6 +105,8 @@ int home_folder(const char *path, uint32_t flags, char **ret, ctcd_error **err) 
                              "it is made by the first command that changes something",
                              "there is no home %s", path);
         rc = file_make_folders(path, err);
+        if (!rc && chmod(path, 0700)) /* whatever the umask */
+            rc = error_system(err, errno, "%s", path);
     }
     if (rc)
         return rc;
