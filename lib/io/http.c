@@ -6,7 +6,6 @@
 #include "io/http.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <limits.h>
@@ -47,6 +46,8 @@ struct http_pool {
     uint64_t run; /* number of this run */
     int cut_runs;
     bool more;        /* the run left something undone */
+    bool doomed;      /* a socket could not be watched */
+    bool broken;      /* curl lost a transfer for want of memory */
     int64_t curl_due; /* when curl wants to be called; INT64_MAX = no need */
     int64_t armed_for;
     struct http_transfer *delivering;
@@ -170,7 +171,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *k
     struct http_transfer *t = NULL;
     if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t) == CURLE_OK && t) {
         t->os_errno = os_errno;
-        pool->more = true;
+        pool->doomed = true;
     }
     return 0;
 }
@@ -260,83 +261,60 @@ static int fail_large(struct http_transfer *t, ctcd_error **err) {
                      t->where, t->max_answer);
 }
 
-/* The other side cannot be talked to. */
-static int fail_unreachable(struct http_transfer *t, ctcd_error **err) {
-    long os_errno = 0;
+/* What curl's results mean here. `words` go behind "host:port"; `detail`: and curl's text behind them. */
+static const struct cause {
+    CURLcode result;
     int code;
+    bool detail;
+    const char *words, *hint;
+} causes[] = {
+    {CURLE_COULDNT_RESOLVE_HOST, CTCD_E_UNREACHABLE, false, "cannot be found by its name", NULL},
+    {CURLE_COULDNT_RESOLVE_PROXY, CTCD_E_UNREACHABLE, true, "is behind a proxy not found", NULL},
+    {CURLE_COULDNT_CONNECT, CTCD_E_UNREACHABLE, true, "takes no connection", NULL},
+    {CURLE_PROXY, CTCD_E_UNREACHABLE, true, "is behind a proxy that refused", NULL},
+    {CURLE_GOT_NOTHING, CTCD_E_UNREACHABLE, false, "closed the connection without an answer", NULL},
+    {CURLE_SEND_ERROR, CTCD_E_UNREACHABLE, true, "broke the connection off", NULL},
+    {CURLE_RECV_ERROR, CTCD_E_UNREACHABLE, true, "broke the connection off", NULL},
+    {CURLE_SSL_CONNECT_ERROR, CTCD_E_UNREACHABLE, true, "does not agree on TLS", NULL},
+    {CURLE_PEER_FAILED_VERIFICATION, CTCD_E_UNREACHABLE, true,
+     "has a certificate that cannot be verified", "name the CA that signed it"},
+    {CURLE_PARTIAL_FILE, CTCD_E_PROTOCOL, true, "sent an answer that ended early", NULL},
+    {CURLE_UNSUPPORTED_PROTOCOL, CTCD_E_PROTOCOL, true, "sent what is not HTTP", NULL},
+    {CURLE_WEIRD_SERVER_REPLY, CTCD_E_PROTOCOL, true, "sent what is not HTTP", NULL},
+    {CURLE_HTTP2, CTCD_E_PROTOCOL, true, "sent what is not HTTP", NULL},
+    {CURLE_BAD_CONTENT_ENCODING, CTCD_E_PROTOCOL, true, "sent what is not HTTP", NULL},
+    {CURLE_SSL_CERTPROBLEM, CTCD_E_INVALID, true, "cannot be shown this certificate", NULL},
+    {CURLE_SSL_CACERT_BADFILE, CTCD_E_INVALID, true, "cannot be verified by this CA file", NULL},
+};
+
+static int fail_cause(struct http_transfer *t, ctcd_error **err) {
+    static const struct cause other = {CURLE_OK, CTCD_E_IO, true, "could not be asked", NULL};
+    const struct cause *cause = &other;
+    for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
+        if (causes[i].result == t->result)
+            cause = &causes[i];
+    long os_errno = 0;
     (void)curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_errno);
-    switch (t->result) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        code =
-            error_set(err, CTCD_E_UNREACHABLE, NULL, "the name of %s cannot be resolved", t->where);
-        break;
-    case CURLE_COULDNT_CONNECT:
-        code = error_set(err, CTCD_E_UNREACHABLE, NULL, "cannot connect to %s%s%s", t->where,
-                         os_errno ? ": " : "", os_errno ? strerror((int)os_errno) : "");
-        break;
-    case CURLE_PEER_FAILED_VERIFICATION:
-        code = error_set(err, CTCD_E_UNREACHABLE, "name the CA that signed it",
-                         "the certificate of %s cannot be verified: %s", t->where, t->text);
-        break;
-    case CURLE_GOT_NOTHING:
-        code = error_set(err, CTCD_E_UNREACHABLE, NULL,
-                         "%s closed the connection without an answer", t->where);
-        break;
-    default:
-        code = error_set(err, CTCD_E_UNREACHABLE, NULL, "%s broke the connection off: %s", t->where,
-                         t->text[0] ? t->text : curl_easy_strerror(t->result));
-    }
-    if (err && *err)
+    const char *text = t->text[0] ? t->text : curl_easy_strerror(t->result);
+    if (t->result == CURLE_COULDNT_CONNECT && os_errno)
+        text = strerror((int)os_errno);
+    int code = error_set(err, cause->code, cause->hint, "%s %s%s%s", t->where, cause->words,
+                         cause->detail ? ": " : "", cause->detail ? text : "");
+    if (cause->code == CTCD_E_UNREACHABLE && err && *err)
         error_set_retryable(*err);
     return code;
 }
 
 static int failure(struct http_transfer *t, ctcd_error **err) {
-    if (t->expired)
+    if (t->expired || t->result == CURLE_OPERATION_TIMEDOUT)
         return fail_timeout(t, err);
-    if (t->too_large)
+    if (t->too_large || t->result == CURLE_FILESIZE_EXCEEDED)
         return fail_large(t, err);
-    if (t->body.failed)
+    if (t->body.failed || t->result == CURLE_OUT_OF_MEMORY)
         return error_nomem(err);
     if (t->os_errno)
         return error_system(err, t->os_errno, "a connection to %s", t->where);
-    const char *text = t->text[0] ? t->text : curl_easy_strerror(t->result);
-    switch (t->result) {
-    case CURLE_OPERATION_TIMEDOUT:
-        return fail_timeout(t, err);
-    case CURLE_FILESIZE_EXCEEDED:
-        return fail_large(t, err);
-    case CURLE_OUT_OF_MEMORY:
-        return error_nomem(err);
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_GOT_NOTHING:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_PROXY:
-        return fail_unreachable(t, err);
-    case CURLE_PARTIAL_FILE:
-        return error_set(err, CTCD_E_PROTOCOL, NULL, "the answer of %s ended early: %s", t->where,
-                         text);
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_HTTP2:
-    case CURLE_BAD_CONTENT_ENCODING:
-        return error_set(err, CTCD_E_PROTOCOL, NULL, "the answer of %s is not HTTP: %s", t->where,
-                         text);
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_ENGINE_INITFAILED:
-        return error_set(err, CTCD_E_INVALID, NULL, "TLS to %s: %s", t->where, text);
-    default:
-        return error_set(err, CTCD_E_IO, NULL, "request to %s: %s", t->where, text);
-    }
+    return fail_cause(t, err);
 }
 
 static int answer_take(struct http_transfer *t, struct http_answer *answer, ctcd_error **err) {
@@ -447,13 +425,8 @@ static int read_url(struct http_transfer *t, const char *text, bool *ret_loopbac
     return rc;
 }
 
-static bool is_token(const char *text) {
-    if (!*text)
-        return false;
-    for (; *text; text++)
-        if (!isalnum((unsigned char)*text) && *text != '-')
-            return false;
-    return true;
+static bool is_method(const char *text) {
+    return *text && text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")] == '\0';
 }
 
 static bool add_header(struct http_transfer *t, const char *line) {
@@ -594,7 +567,7 @@ static int transfer_prepare(struct http_transfer *t, const struct http_request *
 static int check_request(const struct http_request *request, ctcd_error **err) {
     if (!request->url)
         return error_set(err, CTCD_E_INVALID, NULL, "a request without a URL");
-    if (request->method && !is_token(request->method))
+    if (request->method && !is_method(request->method))
         return error_set(err, CTCD_E_INVALID, NULL, "not an HTTP method: \"%s\"", request->method);
     if (request->timeout_ms <= 0)
         return error_set(err, CTCD_E_INVALID, NULL, "a request needs a time-out above 0");
@@ -682,7 +655,7 @@ static void admit(struct http_pool *pool) {
     }
 }
 
-/* Takes the ends that curl reports, and the transfers whose sockets could not be watched. */
+/* Takes the ends that curl reports. */
 static void gather(struct http_pool *pool) {
     int left = 0, taken = 0;
     CURLMsg *message;
@@ -697,14 +670,17 @@ static void gather(struct http_pool *pool) {
         pool->more = true;
 }
 
+/* Ends the transfers whose sockets could not be watched; all of them where curl ran out of memory, since it
+   lost one of them then and does not say which. */
 static void doom(struct http_pool *pool) {
     struct list *next;
     for (struct list *at = pool->active.next; at != &pool->active; at = next) {
         struct http_transfer *t = list_of(at, struct http_transfer, node);
         next = at->next;
-        if (t->os_errno)
-            end_transfer(t, CURLE_COULDNT_CONNECT);
+        if (pool->broken || t->os_errno)
+            end_transfer(t, pool->broken ? CURLE_OUT_OF_MEMORY : CURLE_COULDNT_CONNECT);
     }
+    pool->broken = pool->doomed = false;
 }
 
 /* Ends what was due at `now`, the time before sockets were looked at. */
@@ -748,10 +724,16 @@ static void deliver(struct http_pool *pool) {
     }
 }
 
+static void act(struct http_pool *pool, curl_socket_t fd, int mask) {
+    int running = 0;
+    CURLMcode code = curl_multi_socket_action(pool->multi, fd, mask, &running);
+    if (code == CURLM_OUT_OF_MEMORY || code == CURLM_INTERNAL_ERROR)
+        pool->broken = true;
+}
+
 /* Gives curl the sockets that are ready. Returns whether there may be more. */
 static bool serve_sockets(struct http_pool *pool) {
     struct epoll_event events[BATCH];
-    int running = 0;
     int count = epoll_wait(pool->epoll, events, BATCH, 0);
     for (int i = 0; i < count; i++) {
         if (events[i].data.fd == pool->timer) {
@@ -761,7 +743,7 @@ static bool serve_sockets(struct http_pool *pool) {
         int mask = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
                    (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                    (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
-        (void)curl_multi_socket_action(pool->multi, events[i].data.fd, mask, &running);
+        act(pool, events[i].data.fd, mask);
     }
     return count == BATCH;
 }
@@ -770,7 +752,6 @@ void http_pool_run(struct http_pool *pool) {
     if (pool_forked(pool) || pool->delivering)
         return;
     struct quiet quiet;
-    int running = 0;
     int64_t now = mono_ms();
     pool->run++;
     pool->more = false;
@@ -779,11 +760,10 @@ void http_pool_run(struct http_pool *pool) {
     admit(pool);
     if (pool->curl_due <= mono_ms()) {
         pool->curl_due = INT64_MAX;
-        (void)curl_multi_socket_action(pool->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        act(pool, CURL_SOCKET_TIMEOUT, 0);
     }
-    bool doomed = pool->more;
     gather(pool);
-    if (doomed)
+    if (pool->doomed || pool->broken)
         doom(pool);
     pool->cut_runs = cut || pool->more ? pool->cut_runs + 1 : 0;
     if (pool->cut_runs == 0 || pool->cut_runs > CUT_OFF) {
