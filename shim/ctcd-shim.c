@@ -63,9 +63,14 @@ static int monotonic_wait(int64_t ms) {
     return nanosleep(&t, NULL);
 }
 
-/* The answer to child_start, once; nobody may be listening any more (SIGPIPE is blocked). */
+/* The answer to child_start, once; nobody may be listening any more (SIGPIPE is blocked). Where nothing
+   runs the lock is let go before: who hears that a start failed may try the next one at once. */
 static void report(struct shim *s, enum shim_word word, int64_t generation, const char *doing,
                    int errnum) {
+    if (!s->pid && s->alive >= 0) {
+        (void)close(s->alive);
+        s->alive = -1;
+    }
     if (s->report < 0) {
         if (word != SHIM_STARTED)
             (void)fprintf(stderr, "ctcd-shim: %s %s: %s\n", doing, s->dir_name,

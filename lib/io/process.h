@@ -49,6 +49,10 @@ struct child_spec {
    without O_CLOEXEC. Stdin is /dev/null. */
 int child_start(const struct child_spec *spec, ctcd_error **err);
 
+#ifdef CTCD_TEST
+extern int64_t child_test_start_ms; /* instead of CHILD_START_MS */
+#endif
+
 enum child_state {
     CHILD_STARTING,     /* the shim holds the lock, its record is not yet there */
     CHILD_RUNNING,      /* the main process runs; whether it works is for a probe to say */

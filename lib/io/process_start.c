@@ -194,9 +194,15 @@ static int64_t monotonic_ms(void) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+#ifdef CTCD_TEST
+int64_t child_test_start_ms = CHILD_START_MS;
+#else
+static const int64_t child_test_start_ms = CHILD_START_MS;
+#endif
+
 /* False = it ended, or the time was over, before it said anything. */
 static bool hear(int fd, struct shim_report *ret) {
-    int64_t deadline = monotonic_ms() + CHILD_START_MS;
+    int64_t deadline = monotonic_ms() + child_test_start_ms;
     for (;;) {
         struct pollfd wait = {.fd = fd, .events = POLLIN};
         int64_t left = deadline - monotonic_ms();
