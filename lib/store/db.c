@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "base/list.h"
 #include "store/store.h"
@@ -127,13 +128,38 @@ static int report(struct db *db, int code, int os_errno, const char *what, ctcd_
     }
 }
 
+/* Of the last failed call on one of the files. SQLite's own answer for the whole connection is what errno
+   happened to be when it was done with cleaning up. */
+static int file_errno(sqlite3_file *file) {
+    int os_errno = 0;
+    if (file && file->pMethods)
+        file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &os_errno);
+    return os_errno;
+}
+
+static int last_errno(struct db *db, int extended) {
+    sqlite3_file *file = NULL, *log = NULL;
+    sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    struct statvfs disk;
+    int os_errno = file_errno(log);
+    if (!os_errno)
+        os_errno = file_errno(file);
+    if (!os_errno)
+        os_errno = sqlite3_system_errno(db->sqlite);
+    bool writing = extended == SQLITE_IOERR_WRITE || extended == SQLITE_IOERR_SHMSIZE;
+    if (writing && statvfs(db->path, &disk) == 0 && disk.f_bavail == 0)
+        os_errno = ENOSPC;
+    return os_errno;
+}
+
 static int fail(struct db *db, int rc, ctcd_error **err) {
     int extended = sqlite3_extended_errcode(db->sqlite);
     if (!db->sqlite || (extended & 0xff) != (rc & 0xff))
         extended = rc;
     int os_errno = 0;
     if ((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_IOERR)
-        os_errno = sqlite3_system_errno(db->sqlite);
+        os_errno = last_errno(db, extended);
     int code = code_of(extended, os_errno);
     if (db->depth && !db->lost && sqlite3_get_autocommit(db->sqlite))
         db->lost = code;
