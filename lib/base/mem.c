@@ -45,9 +45,8 @@ void *mem_alloc(size_t size) {
 }
 
 void *mem_array(size_t count, size_t size) {
-    if (must_fail())
-        return NULL;
-    return count && size ? calloc(count, size) : calloc(1, 1); /* calloc checks the product */
+    size_t total;
+    return __builtin_mul_overflow(count, size, &total) ? NULL : mem_alloc(total);
 }
 
 void *mem_resize(void *old, size_t count, size_t size) {

@@ -146,17 +146,20 @@ static int take_digits(double value, int precision, char digits[20]) {
     return *at ? atoi(at + 1) : 0;
 }
 
+#define LAID 64 /* never filled: the longest is -1.7976931348623157e+308 */
+
 /* 0.0001 to 9999999999999999 as people write them, beyond with an exponent. */
-static void lay_out(const char *digits, int exponent, char out[32]) {
+static void lay_out(const char *digits, int exponent, char out[LAID]) {
     int n = (int)strlen(digits);
     if (exponent < -4 || exponent > 15) {
-        (void)snprintf(out, 32, "%c%s%se%+03d", digits[0], n > 1 ? "." : "", digits + 1, exponent);
+        (void)snprintf(out, LAID, "%c%s%se%+03d", digits[0], n > 1 ? "." : "", digits + 1,
+                       exponent);
     } else if (exponent < 0) {
-        (void)snprintf(out, 32, "0.%.*s%s", -exponent - 1, "000", digits);
+        (void)snprintf(out, LAID, "0.%.*s%s", -exponent - 1, "000", digits);
     } else if (n <= exponent + 1) {
-        (void)snprintf(out, 32, "%s%.*s", digits, exponent + 1 - n, "000000000000000");
+        (void)snprintf(out, LAID, "%s%.*s", digits, exponent + 1 - n, "000000000000000");
     } else {
-        (void)snprintf(out, 32, "%.*s.%s", exponent + 1, digits, digits + exponent + 1);
+        (void)snprintf(out, LAID, "%.*s.%s", exponent + 1, digits, digits + exponent + 1);
     }
 }
 
@@ -172,7 +175,7 @@ void text_from_double(double value, char out[32]) {
         memcpy(out, "inf", 4);
         return;
     }
-    char laid[32];
+    char laid[LAID];
     for (int precision = 1; precision <= 17; precision++) {
         char digits[20];
         int exponent = take_digits(value, precision, digits);
@@ -180,7 +183,7 @@ void text_from_double(double value, char out[32]) {
         if (read_double(laid) == value)
             break;
     }
-    memcpy(out, laid, strlen(laid) + 1); /* at most "1.7976931348623157e+308" */
+    memcpy(out, laid, strlen(laid) + 1);
 }
 
 static const struct {
