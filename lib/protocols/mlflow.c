@@ -314,6 +314,16 @@ static const char *hint_of(const char *message) {
     return NULL;
 }
 
+/* What a page of HTML says in its title, in place; nothing without one. */
+static const char *title_of(char *page) {
+    char *title = strstr(page, "<title>");
+    char *end = title ? strstr(title, "</title>") : NULL;
+    if (!end)
+        return NULL;
+    *end = 0;
+    return title + strlen("<title>");
+}
+
 static int decode_error(int http_status, const char *text, size_t len, ctcd_error **err) {
     _cleanup_(json_done) struct json *answer = NULL;
     _cleanup_(mem_free_ptr) char *plain = NULL;
@@ -330,7 +340,7 @@ static int decode_error(int http_status, const char *text, size_t len, ctcd_erro
         plain = mem_copy_bytes(text, len < 4096 ? len : 4096);
         if (!plain)
             return error_nomem(err);
-        message = text_is_utf8(plain) ? plain : NULL;
+        message = plain[0] == '<' ? title_of(plain) : plain;
     }
     buf_addf(&line, "the model server answered %d", http_status);
     if (code_name)
