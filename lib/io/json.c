@@ -176,6 +176,10 @@ static int load(struct source *s, struct json **ret) {
         flags |= JSON_REJECT_DUPLICATES;
     json_error_t error;
     json_t *value = json_loadb(text, len, flags, &error);
+    /* jansson calls some allocations that failed an "invalid token", and what is stored or received
+       must not be called wrong for that: a text that is wrong is wrong twice. */
+    if (!value)
+        value = json_loadb(text, len, flags, &error);
     if (!value)
         return refuse_as_jansson(s, &error);
     *ret = out(value);
