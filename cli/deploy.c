@@ -69,25 +69,47 @@ static int deployment_of(struct request *req, ctcd_deployment **ret, ctcd_error 
     return rc;
 }
 
-static int print_deployed(struct request *req, const ctcd_service *service, int waited,
-                          ctcd_error **err) {
+static int print_deployed(struct request *req, const ctcd_service *service, ctcd_error **err) {
     if (output_format(req))
         return print_service_record(req, service, err);
-    if (waited)
-        printf("Served model %s (%s, revision %lld) takes predictions at:\n  %s\n",
-               ctcd_service_uuid(service), ctcd_service_model(service),
-               (long long)ctcd_service_revision(service), ctcd_service_url(service));
-    else
-        printf("Served model %s (%s) is being deployed.\n", ctcd_service_uuid(service),
-               ctcd_service_model(service));
+    printf("Served model %s (%s, revision %lld) takes predictions at:\n  %s\n",
+           ctcd_service_uuid(service), ctcd_service_model(service),
+           (long long)ctcd_service_revision(service), ctcd_service_url(service));
+    return 0;
+}
+
+static int deploy_and_wait(struct request *req, ctcd_model_deployer *deployer,
+                           ctcd_deployment *deployment, int64_t timeout_ms, ctcd_error **err) {
+    _drop_(service) ctcd_service *service = NULL;
+    _drop_(op) ctcd_op *op = NULL;
+    int rc = ctcd_model_deployer_deploy_begin(deployer, deployment, timeout_ms, &op, err);
+    if (!rc)
+        rc = wait_for(req, op, PROGRESS_TERMINAL, err);
+    if (!rc)
+        rc = ctcd_op_take_service(op, &service, err);
+    return rc ? rc : print_deployed(req, service, err);
+}
+
+/* Says which service it will be, and goes on alone. */
+static int deploy_alone(struct request *req, ctcd_model_deployer *deployer,
+                        ctcd_deployment *deployment, ctcd_error **err) {
+    _drop_(service) ctcd_service *service = NULL;
+    int rc = ctcd_model_deployer_deploy(deployer, deployment, 0, &service, err);
+    if (!rc && output_format(req))
+        rc = print_service_record(req, service, err);
+    else if (!rc)
+        printf("Served model %s (%s) is being deployed in the background.\n",
+               ctcd_service_uuid(service), ctcd_service_model(service));
+    if (rc)
+        return rc;
+    background_leave(0);
+    background_drain(req->ctx);
     return 0;
 }
 
 int cmd_deploy(struct request *req, ctcd_error **err) {
     _drop_(model_deployer) ctcd_model_deployer *deployer = NULL;
     _drop_(deployment) ctcd_deployment *deployment = NULL;
-    _drop_(service) ctcd_service *service = NULL;
-    _drop_(op) ctcd_op *op = NULL;
     int64_t timeout_ms = -1;
     int rc = wait_time(req, &timeout_ms);
     if (!rc)
@@ -103,13 +125,6 @@ int cmd_deploy(struct request *req, ctcd_error **err) {
         return rc;
     }
     catch_signals();
-    if (timeout_ms == 0)
-        rc = ctcd_model_deployer_deploy(deployer, deployment, 0, &service, err);
-    else
-        rc = ctcd_model_deployer_deploy_begin(deployer, deployment, timeout_ms, &op, err);
-    if (!rc && op)
-        rc = wait_for(req, op, PROGRESS_TERMINAL, err);
-    if (!rc && op)
-        rc = ctcd_op_take_service(op, &service, err);
-    return rc ? rc : print_deployed(req, service, timeout_ms != 0, err);
+    return timeout_ms == 0 ? deploy_alone(req, deployer, deployment, err)
+                           : deploy_and_wait(req, deployer, deployment, timeout_ms, err);
 }

@@ -42,7 +42,9 @@ static int carry_out(struct request *req) {
         return EXIT_DONE;
     }
     ctcd_error *err = NULL;
-    int rc = open_context(req, &err);
+    int rc = wants_background(req) ? background_split() : 0;
+    if (!rc)
+        rc = open_context(req, &err);
     if (!rc)
         rc = req->command->run(req, &err);
     if (rc < 0)

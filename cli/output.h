@@ -76,6 +76,17 @@ int caught_signal(void);
 enum progress { PROGRESS_TERMINAL, PROGRESS_LINES, PROGRESS_LOG };
 int wait_for(struct request *req, ctcd_op *op, enum progress show, ctcd_error **err);
 
+/* background.c */
+/* --no-wait or --timeout 0, where the command has them. */
+int wants_background(const struct request *req);
+/* The caller goes on in a child; the parent waits for background_leave() or the child's end, and ends.
+   0, or an exit code after a message. Before a context is opened: it would not survive the fork. */
+int background_split(void);
+/* In that child: all has been said, the parent may end with this status. */
+void background_leave(int status);
+/* Dispatches until nothing goes on any more. */
+void background_drain(ctcd_context *ctx);
+
 #define DROP(type)                                                                                 \
     static inline void drop_##type(ctcd_##type **object) {                                         \
         ctcd_##type##_unref(*object);                                                              \

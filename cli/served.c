@@ -194,23 +194,9 @@ int wait_time(const struct request *req, int64_t *ret_ms) {
     return option_duration(req, "timeout", ret_ms);
 }
 
-/* What the three have in common: the service, the time, the waiting. */
+/* What the three have in common: the service, the time, the waiting, the words. */
 typedef int begin_fn(ctcd_service *service, const struct request *req, int64_t timeout_ms,
                      ctcd_op **ret_op, ctcd_error **err);
-
-static int change(struct request *req, begin_fn *begin, ctcd_service **ret_service,
-                  ctcd_error **err) {
-    _drop_(op) ctcd_op *op = NULL;
-    int64_t timeout_ms = -1;
-    int rc = wait_time(req, &timeout_ms);
-    if (!rc)
-        rc = ctcd_service_get(req->ctx, argument(req, 0), ret_service, err);
-    if (rc)
-        return rc;
-    catch_signals();
-    rc = begin(*ret_service, req, timeout_ms, &op, err);
-    return rc ? rc : wait_for(req, op, PROGRESS_TERMINAL, err);
-}
 
 static int begin_start(ctcd_service *service, const struct request *req, int64_t timeout_ms,
                        ctcd_op **ret_op, ctcd_error **err) {
@@ -231,32 +217,48 @@ static int begin_delete(ctcd_service *service, const struct request *req, int64_
 }
 
 /* The record as it is after the change. */
-static int print_changed(struct request *req, const ctcd_service *before, const char *what,
+static int print_changed(struct request *req, const ctcd_service *before, const char *done,
                          ctcd_error **err) {
     _drop_(service) ctcd_service *service = NULL;
     int rc = ctcd_service_get(req->ctx, ctcd_service_uuid(before), &service, err);
     if (rc || output_format(req))
         return rc ? rc : print_service_record(req, service, err);
-    printf("%s served model %s.\n", what, ctcd_service_uuid(service));
+    printf("%s served model %s.\n", done, ctcd_service_uuid(service));
     return 0;
 }
 
-int cmd_served_start(struct request *req, ctcd_error **err) {
+/* done NULL = nothing is said at the end, as the seed's delete says nothing. */
+static int change(struct request *req, begin_fn *begin, const char *doing, const char *done,
+                  ctcd_error **err) {
     _drop_(service) ctcd_service *service = NULL;
-    int rc = change(req, begin_start, &service, err);
-    return rc ? rc : print_changed(req, service, "Started", err);
+    _drop_(op) ctcd_op *op = NULL;
+    int64_t timeout_ms = -1;
+    int rc = wait_time(req, &timeout_ms);
+    if (!rc)
+        rc = ctcd_service_get(req->ctx, argument(req, 0), &service, err);
+    if (rc)
+        return rc;
+    catch_signals();
+    rc = begin(service, req, timeout_ms, &op, err);
+    if (!rc && timeout_ms == 0) {
+        printf("%s served model %s in the background.\n", doing, ctcd_service_uuid(service));
+        background_leave(0);
+    }
+    if (!rc)
+        rc = wait_for(req, op, PROGRESS_TERMINAL, err);
+    return rc || !done ? rc : print_changed(req, service, done, err);
+}
+
+int cmd_served_start(struct request *req, ctcd_error **err) {
+    return change(req, begin_start, "Starting", "Started", err);
 }
 
 int cmd_served_stop(struct request *req, ctcd_error **err) {
-    _drop_(service) ctcd_service *service = NULL;
-    int rc = change(req, begin_stop, &service, err);
-    return rc ? rc : print_changed(req, service, "Stopped", err);
+    return change(req, begin_stop, "Stopping", "Stopped", err);
 }
 
-/* Says nothing, like the one of the seed. */
 int cmd_served_delete(struct request *req, ctcd_error **err) {
-    _drop_(service) ctcd_service *service = NULL;
-    return change(req, begin_delete, &service, err);
+    return change(req, begin_delete, "Deleting", NULL, err);
 }
 
 int line_count(const struct request *req, int64_t *ret) {

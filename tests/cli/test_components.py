@@ -1,0 +1,152 @@
+"""Components and stacks: the seed's lines, every form of output, what is refused."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import support
+from terminal import box, on_terminal
+
+
+class Seed(support.HomeCase):
+    """The lines of the document that started the project, `zenml` replaced by `ctcd`."""
+
+    def test_lines(self):
+        self.home.run("model-deployer", "register", "ml", "--type=mlflow")
+        self.home.run("artifact-store", "register", "aws", "--type=local")
+        self.home.run("stack", "register", "seldon_stack", "-m", "default", "-a", "aws", "-o", "default",
+                      "-d", "ml")
+        stacks = {stack["name"]: stack for stack in self.home.json("stack", "list")}
+        self.assertEqual(sorted(stacks), ["default", "seldon_stack"])
+        self.assertEqual([name for name, stack in stacks.items() if stack["active"]], ["default"])
+
+    def test_a_flavor_that_is_not_known(self):
+        said = self.home.run("model-deployer", "register", "seldon", "--type=seldon",
+                             "--kubernetes_context=zenml-eks", "--kubernetes_namespace=zenml-workloads",
+                             "--base_url=http://abb84c.elb.amazonaws.com", status=2)
+        self.assertIn("seldon", said.err)
+        self.assertIn("mlflow", said.err)
+
+
+class Register(support.HomeCase):
+    def test_twice(self):
+        self.home.run("model-deployer", "register", "ml", "--flavor=mlflow")
+        said = self.home.run("model-deployer", "register", "ml", "--flavor=mlflow", status=6)
+        self.assertIn("ml", said.err)
+        self.home.run("artifact-store", "register", "ml", "--flavor=local")  # of another type: its own
+
+    def test_flavor_is_missing(self):
+        said = self.home.run("model-deployer", "register", "ml", status=2)
+        self.assertIn("mlflow", said.err)
+        self.assertIn("--flavor", said.err)
+
+    def test_near_misses(self):
+        for typo, wanted in [("--tpye=mlflow", "--type"), ("--flavour=mlflow", "--flavor")]:
+            said = self.home.run("model-deployer", "register", "ml", typo, status=2)
+            self.assertIn("did you mean %s?" % wanted, said.err)
+        said = self.home.run("model-deployer", "register", "ml", "--flavor=mlflow", "--pyhton=x", status=2)
+        self.assertIn("--pyhton", said.err)
+        self.assertIn("did you mean --python?", said.err)
+        self.assertEqual(self.home.json("model-deployer", "list"), [])
+
+    def test_output(self):
+        made = self.home.json("model-deployer", "register", "ml", "-f", "mlflow", "--python", "/usr/bin/python3")
+        self.assertEqual((made["name"], made["flavor"]), ("ml", "mlflow"))
+        self.assertEqual(self.home.run("artifact-store", "register", "aws", "--type", "local", "-o",
+                                       "name").out, "aws\n")
+        self.assertEqual(self.home.run("orchestrator", "register", "here", "--flavor", "local").out,
+                         "Registered the orchestrator here (local).\n")
+
+    def test_delete(self):
+        self.home.run("model-deployer", "register", "ml", "--type=mlflow")
+        self.home.run("stack", "register", "s", "-m", "default", "-a", "default", "-o", "default", "-d", "ml")
+        said = self.home.run("model-deployer", "delete", "ml", status=6)
+        self.assertIn("s", said.err)
+        self.home.run("artifact-store", "register", "aws", "--type=local")
+        self.assertEqual(self.home.run("artifact-store", "delete", "aws").out, "")
+        self.home.run("artifact-store", "delete", "aws", status=3)
+
+
+class Stacks(support.HomeCase):
+    def setUp(self):
+        super().setUp()
+        self.home.run("model-deployer", "register", "ml", "--type=mlflow")
+
+    def register(self, *args, **how):
+        return self.home.run("stack", "register", "serving", "-m", "default", "-a", "default", "-o",
+                             "default", *args, **how)
+
+    def test_register_does_not_activate(self):
+        self.register("-d", "ml")
+        self.assertEqual(self.home.json("stack", "describe")["name"], "default")
+        self.home.run("stack", "set", "serving")
+        self.assertEqual(self.home.json("stack", "describe")["name"], "serving")
+
+    def test_register_and_set(self):
+        self.register("-d", "ml", "--set")
+        self.assertEqual(self.home.json("stack", "describe")["name"], "serving")
+        self.assertEqual(self.home.json("model-deployer", "describe")["name"], "ml")
+
+    def test_refused(self):
+        self.register("-d", "nosuch", status=3)
+        self.home.run("stack", "register", "half", "-m", "default", status=2)
+        self.home.run("stack", "register", "default", "-m", "default", "-a", "default", "-o", "default",
+                      status=6)
+        self.home.run("stack", "set", "nosuch", status=3)
+        self.home.run("stack", "describe", "nosuch", status=3)
+
+    def test_no_model_deployer(self):
+        said = self.home.run("model-deployer", "describe", status=3)
+        self.assertIn("the active stack has no model deployer", said.err)
+
+
+class Tables(support.HomeCase):
+    def setUp(self):
+        super().setUp()
+        self.home.run("model-deployer", "register", "ml", "--type=mlflow")
+        self.home.run("stack", "register", "serving", "-m", "default", "-a", "default", "-o", "default",
+                      "-d", "ml", "--set")
+
+    def test_piped(self):
+        self.assertEqual(
+            self.home.run("stack", "list").out,
+            "ACTIVE  NAME     ORCHESTRATOR  ARTIFACT_STORE  METADATA_STORE  MODEL_DEPLOYER\n"
+            "no      default  default       default         default         -\n"
+            "yes     serving  default       default         default         ml\n")
+        self.assertEqual(self.home.run("stack", "describe", "default").out,
+                         "COMPONENT_TYPE  COMPONENT_NAME\n"
+                         "ARTIFACT_STORE  default\n"
+                         "METADATA_STORE  default\n"
+                         "MODEL_DEPLOYER  -\n"
+                         "ORCHESTRATOR    default\n")
+        uuid = self.home.json("model-deployer", "describe", "ml")["uuid"]
+        self.assertEqual(self.home.run("model-deployer", "list").out,
+                         "ACTIVE  NAME  FLAVOR  UUID\n"
+                         "yes     ml    mlflow  %s\n" % uuid)
+
+    def test_on_a_terminal(self):
+        rows = [["ACTIVE", "NAME", "ORCHESTRATOR", "ARTIFACT_STORE", "METADATA_STORE", "MODEL_DEPLOYER"],
+                ["", "default", "default", "default", "default", ""],
+                ["👉", "serving", "default", "default", "default", "ml"]]
+        self.assertEqual(on_terminal(self.home, "stack", "list").out, box(rows, centred=True))
+        rows = [["COMPONENT_TYPE", "COMPONENT_NAME"], ["ARTIFACT_STORE", "default"],
+                ["METADATA_STORE", "default"], ["MODEL_DEPLOYER", "ml"], ["ORCHESTRATOR", "default"]]
+        self.assertEqual(on_terminal(self.home, "stack", "describe").out,
+                         box(rows, title="'serving' stack (ACTIVE)"))
+
+    def test_a_dumb_terminal_gets_plain_columns(self):
+        self.assertEqual(on_terminal(self.home, "stack", "list", env={"TERM": "dumb"}).out,
+                         self.home.run("stack", "list").out)
+
+    def test_other_forms(self):
+        self.assertEqual(self.home.run("stack", "list", "-o", "name").out, "default\nserving\n")
+        self.assertIn("name: serving", self.home.run("stack", "describe", "-o", "yaml").out)
+        self.assertEqual(self.home.run("stack", "list", "-o", "table").out,
+                         self.home.run("stack", "list").out)
+
+
+if __name__ == "__main__":
+    unittest.main()
