@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,11 +40,10 @@ static char *default_path(void) {
 static int absolute(const char *path, char **ret, ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *here = NULL;
     if (*path != '/') {
-        char *cwd = getcwd(NULL, 0);
-        if (!cwd)
+        char cwd[PATH_MAX];
+        if (!getcwd(cwd, sizeof cwd))
             return error_system(err, errno, "the current folder");
         here = mem_copy_text(cwd);
-        free(cwd);
         if (!here)
             return error_nomem(err);
     }
