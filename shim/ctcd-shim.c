@@ -353,7 +353,7 @@ static size_t signal_all(const struct shim *s, int sig) {
 
 static void take_request(struct shim *s, int sig) {
     int wanted = sig == SHIM_ASK_TERM ? SIGTERM : sig == SHIM_ASK_INT ? SIGINT : SIGKILL;
-    if (!s->ended)
+    if (!s->ended && s->asked != SIGKILL)
         s->asked = wanted;
     s->killing = s->killing || wanted == SIGKILL;
     (void)signal_all(s, wanted);

@@ -97,8 +97,13 @@ static int look(int fd, const char *dir, int64_t generation, struct child_status
         s->state = CHILD_NOT_STARTED;
     } else {
         s->state = strcmp(alive.boot, boot) == 0 ? CHILD_MONITOR_LOST : CHILD_REBOOTED;
+        /* Or a newer one has come and gone meanwhile, and exit.json is its own. */
+        failed = alive_read(fd, &alive);
+        if (!failed && alive.generation != generation)
+            s->state = CHILD_NOT_STARTED;
+        s->newest = alive.generation;
     }
-    return 0;
+    return failed;
 }
 
 int child_look(const char *dir, int64_t generation, struct child_status *ret, ctcd_error **err) {
