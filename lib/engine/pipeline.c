@@ -1,0 +1,217 @@
+/* See pipeline.h: pipelines as objects, their parameters, and the store. In the store a pipeline is one
+   canonical JSON text, {"file": ..., "folder": ...}, which reads back through the same parser as a file. */
+#include "engine/pipeline.h"
+
+#include <string.h>
+
+#include "base/sha256.h"
+#include "base/text.h"
+#include "io/file.h"
+
+static void pipeline_free(void *object) {
+    ctcd_pipeline *p = object;
+    pipeline_spec_done(&p->spec);
+    json_unref(p->file);
+    mem_free(p->order);
+}
+
+static struct json *params_json(const struct pipeline_spec *spec) {
+    struct json *json = json_new_object();
+    for (size_t i = 0; json && i < spec->param_count; i++) {
+        struct json *value = NULL;
+        const char *text = spec->params[i].json;
+        if (json_parse(text, strlen(text), 1 << 20, JSON_PYTHON, NULL, &value, NULL) ||
+            !json_set_new(json, spec->params[i].name, value))
+            json = json_unref(json);
+    }
+    return json;
+}
+
+static struct json *pipeline_to_json(const void *object) {
+    const ctcd_pipeline *p = object;
+    struct json *json = json_clone(p->file);
+    if (json && p->spec.param_count && !json_set_new(json, "params", params_json(&p->spec)))
+        return json_unref(json);
+    return json;
+}
+
+static const char *pipeline_label(const void *object) {
+    return ((const ctcd_pipeline *)object)->spec.name;
+}
+
+const struct object_kind PIPELINE_KIND = {"pipeline", pipeline_free, pipeline_to_json,
+                                          pipeline_label};
+
+/* ---- reading ---- */
+
+static int make(ctcd_context *ctx, const struct yaml_node *root, const char *folder,
+                ctcd_pipeline **ret, ctcd_error **err) {
+    _cleanup_(object_done) ctcd_pipeline *p = object_new(ctx, &PIPELINE_KIND, sizeof(*p));
+    if (!p)
+        return error_nomem(err);
+    _cleanup_(graph_done) struct graph *graph = NULL;
+    int rc = pipeline_file_parse(root, folder, &p->spec, err);
+    if (!rc)
+        rc = yaml_to_json(root, &p->file, err);
+    if (!rc)
+        rc = pipeline_spec_graph(&p->spec, &graph, err);
+    if (!rc && !(p->order = mem_array(p->spec.step_count + 1, sizeof(*p->order))))
+        rc = error_nomem(err);
+    if (!rc)
+        rc = graph_order(graph, p->order, err);
+    if (rc)
+        return rc;
+    *ret = mem_steal(&p);
+    return 0;
+}
+
+int pipeline_load(ctcd_context *ctx, const char *path, ctcd_pipeline **ret, ctcd_error **err) {
+    _cleanup_(yaml_done) struct yaml_node *root = NULL;
+    _cleanup_(mem_free_ptr) char *real = NULL;
+    int rc = yaml_parse_file(path, &root, err);
+    if (!rc)
+        rc = file_real_path(path, &real, err);
+    if (rc)
+        return rc;
+    _cleanup_(mem_free_ptr) char *folder = path_folder(real);
+    return folder ? make(ctx, root, folder, ret, err) : error_nomem(err);
+}
+
+int pipeline_parse(ctcd_context *ctx, const char *text, const char *name, const char *folder,
+                   ctcd_pipeline **ret, ctcd_error **err) {
+    _cleanup_(yaml_done) struct yaml_node *root = NULL;
+    _cleanup_(mem_free_ptr) char *real = NULL;
+    int rc = yaml_parse(text, strlen(text), name, &root, err);
+    if (!rc)
+        rc = file_real_path(folder ? folder : ".", &real, err);
+    return rc ? rc : make(ctx, root, real, ret, err);
+}
+
+/* ---- parameters ---- */
+
+int pipeline_put_param(struct pipeline_spec *spec, const char *name, const struct json *value,
+                       ctcd_error **err) {
+    static const enum param_kind kinds[] = {
+        [JSON_KIND_NONE] = PARAM_OTHER,  [JSON_KIND_NULL] = PARAM_OTHER,
+        [JSON_KIND_BOOL] = PARAM_BOOL,   [JSON_KIND_INT] = PARAM_INT,
+        [JSON_KIND_REAL] = PARAM_REAL,   [JSON_KIND_TEXT] = PARAM_TEXT,
+        [JSON_KIND_ARRAY] = PARAM_OTHER, [JSON_KIND_OBJECT] = PARAM_OTHER,
+    };
+    _cleanup_(mem_free_ptr) char *json = json_to_text(value);
+    const char *text = json_text(value) ? json_text(value) : json;
+    if (!json || !pipeline_spec_set_param(spec, name, kinds[json_kind(value)], text, json))
+        return error_nomem(err);
+    return 0;
+}
+
+int pipeline_apply_params(struct pipeline_spec *spec, const char *params, ctcd_error **err) {
+    _cleanup_(json_done) struct json *all = NULL;
+    int rc = json_parse(params, strlen(params), 1 << 24, JSON_PYTHON, "parameters", &all, err);
+    for (struct json_iter i = json_members(all); !rc && json_next(&i);)
+        rc = pipeline_put_param(spec, i.key, i.value, err);
+    return rc;
+}
+
+char *pipeline_params(const struct pipeline_spec *spec) {
+    _cleanup_(json_done) struct json *all = params_json(spec);
+    return json_to_text(all);
+}
+
+static int no_such_param(const ctcd_pipeline *p, const char *name, ctcd_error **err) {
+    const char **names = mem_array(p->spec.param_count + 1, sizeof(*names));
+    if (!names)
+        return error_nomem(err);
+    for (size_t i = 0; i < p->spec.param_count; i++)
+        names[i] = p->spec.params[i].name;
+    const char *near = text_nearest(name, names, p->spec.param_count);
+    _cleanup_(mem_free_ptr) char *hint =
+        near ? mem_text("did you mean %s?", near)
+             : mem_copy_text("parameters are declared under params: in the file");
+    mem_free(names);
+    return error_set(err, CTCD_E_INVALID, hint, "the pipeline %s has no parameter \"%s\"",
+                     p->spec.name, name);
+}
+
+int pipeline_set_param(ctcd_pipeline *p, const char *name, const char *value, ctcd_error **err) {
+    if (!pipeline_spec_param(&p->spec, name))
+        return no_such_param(p, name, err);
+    _cleanup_(yaml_done) struct yaml_node *node = NULL;
+    _cleanup_(json_done) struct json *json = NULL;
+    /* What is no YAML by itself (a text with ": " in it, an empty one) is a text. */
+    if (yaml_parse(value, strlen(value), name, &node, NULL) || node->kind != YAML_SCALAR)
+        json = json_new_text(value);
+    else if (yaml_to_json(node, &json, NULL))
+        json = json_new_text(value);
+    if (!json)
+        return error_nomem(err);
+    return pipeline_put_param(&p->spec, name, json, err);
+}
+
+/* ---- the store ---- */
+
+int pipeline_put(ctcd_pipeline *p, char ret_digest[65], ctcd_error **err) {
+    struct store *store = NULL;
+    int rc = context_store(p->object.ctx, &store, err);
+    if (rc)
+        return rc;
+    _cleanup_(json_done) struct json *kept = json_new_object();
+    if (!json_set(kept, "file", p->file) || !json_set_text(kept, "folder", p->spec.folder))
+        return error_nomem(err);
+    _cleanup_(mem_free_ptr) char *text = json_to_text(kept); /* order of the steps is content */
+    if (!text)
+        return error_nomem(err);
+    struct sha256 sum;
+    sha256_start(&sum);
+    sha256_add(&sum, text, strlen(text));
+    sha256_end(&sum, ret_digest);
+    struct store_pipeline record = {p->spec.name, ret_digest, text, false,
+                                    context_wall(p->object.ctx)};
+    return store_pipeline_put(store, &record, err);
+}
+
+static int from_record(ctcd_context *ctx, const struct store_pipeline *record, ctcd_pipeline **ret,
+                       ctcd_error **err) {
+    _cleanup_(yaml_done) struct yaml_node *root = NULL;
+    int rc = yaml_parse(record->spec, strlen(record->spec), record->name, &root, err);
+    if (rc)
+        return rc;
+    const struct yaml_node *file = yaml_get(root, "file");
+    const char *folder = yaml_text(yaml_get(root, "folder"));
+    if (!file || !folder)
+        return error_set(err, CTCD_E_CORRUPT, NULL, "the stored pipeline %s is incomplete",
+                         record->name);
+    return make(ctx, file, folder, ret, err);
+}
+
+int pipeline_from_store(ctcd_context *ctx, const char *name, const char *digest,
+                        ctcd_pipeline **ret, ctcd_error **err) {
+    struct store *store = NULL;
+    _cleanup_(store_pipeline_done) struct store_pipeline record = {0};
+    int rc = context_store(ctx, &store, err);
+    if (!rc)
+        rc = store_pipeline_get(store, name, digest, &record, err);
+    return rc ? rc : from_record(ctx, &record, ret, err);
+}
+
+int pipeline_list(ctcd_context *ctx, ctcd_list **ret, ctcd_error **err) {
+    struct store *store = NULL;
+    _cleanup_(store_pipelines_done) struct store_pipelines all = {0};
+    int rc = context_store(ctx, &store, err);
+    if (!rc)
+        rc = store_pipeline_list(store, &all, err);
+    if (rc)
+        return rc;
+    _cleanup_(object_done) ctcd_list *list = object_list_new(ctx, &PIPELINE_KIND);
+    if (!list)
+        return error_nomem(err);
+    for (size_t i = 0; i < all.count; i++) {
+        ctcd_pipeline *p = NULL;
+        rc = from_record(ctx, &all.items[i], &p, err);
+        if (rc)
+            return rc;
+        if (!object_list_take(list, p))
+            return error_nomem(err);
+    }
+    *ret = mem_steal(&list);
+    return 0;
+}

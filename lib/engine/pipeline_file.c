@@ -1,0 +1,419 @@
+/* The pipeline file (DESIGN section 7): from YAML nodes to a checked tree. Each mapping of the file has a
+   table of its keys; what is in no table is an error with its near miss. Called by pipeline.c. */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/text.h"
+#include "engine/pipeline.h"
+
+#define RETRIES_MOST 100
+
+struct reader {
+    struct pipeline_spec *spec;
+    ctcd_error **err;
+};
+
+typedef int (*take_fn)(struct reader *r, void *place, const struct yaml_node *node);
+struct key {
+    const char *name;
+    take_fn take;
+    size_t offset; /* of the place, in what the mapping fills */
+};
+
+#define wrong(r, node, ...) yaml_error((r)->err, CTCD_E_INVALID, node, NULL, __VA_ARGS__)
+
+/* ---- single values ---- */
+
+static int take_text(struct reader *r, void *place, const struct yaml_node *node) {
+    const char *text = yaml_text(node);
+    if (!text)
+        return wrong(r, node, "\"%s\" must be a text", node->key ? node->key : "this");
+    mem_free(*(char **)place);
+    return (*(char **)place = mem_copy_text(text)) ? 0 : error_nomem(r->err);
+}
+
+static int take_list(struct reader *r, void *place, const struct yaml_node *node) {
+    if (node->kind != YAML_SEQUENCE)
+        return wrong(r, node, "\"%s\" must be a list of texts, like [a, b]", node->key);
+    if (node->count == 0)
+        return wrong(r, node, "\"%s\" must not be empty", node->key);
+    for (size_t i = 0; i < node->count; i++) {
+        const char *text = yaml_text(node->children[i]);
+        if (!text)
+            return wrong(r, node->children[i], "an element of \"%s\" must be a text", node->key);
+        if (!strv_add(place, text))
+            return error_nomem(r->err);
+    }
+    return 0;
+}
+
+static int take_duration(struct reader *r, void *place, const struct yaml_node *node) {
+    const char *text = yaml_text(node);
+    int64_t ms = 0;
+    if (!text || !text_to_duration(text, &ms) || ms <= 0)
+        return wrong(r, node, "\"%s\" must be a duration, like 90s, 10m or 1h30m", node->key);
+    *(int64_t *)place = ms;
+    return 0;
+}
+
+static int take_duration_or_zero(struct reader *r, void *place, const struct yaml_node *node) {
+    const char *text = yaml_text(node);
+    int64_t ms = 0;
+    if (!text || !text_to_duration(text, &ms) || ms < 0)
+        return wrong(r, node, "\"%s\" must be a duration, like 0s, 90s or 10m", node->key);
+    *(int64_t *)place = ms;
+    return 0;
+}
+
+static int take_count(struct reader *r, void *place, const struct yaml_node *node) {
+    int64_t number = 0;
+    if (!yaml_to_int(node, &number) || number < 0 || number > RETRIES_MOST)
+        return wrong(r, node, "\"%s\" must be a whole number from 0 to %d", node->key,
+                     RETRIES_MOST);
+    *(int64_t *)place = number;
+    return 0;
+}
+
+static int take_bool(struct reader *r, void *place, const struct yaml_node *node) {
+    bool truth = false;
+    if (!yaml_to_bool(node, &truth))
+        return wrong(r, node, "\"%s\" must be true or false", node->key);
+    *(int *)place = truth;
+    return 0;
+}
+
+static int take_ref(struct reader *r, void *place, const struct yaml_node *node) {
+    const char *text = yaml_text(node);
+    if (!text || !output_ref_valid(text))
+        return wrong(r, node, "\"%s\" must name an output of a step, like train.accuracy",
+                     node->key);
+    return output_ref_parse(text, place, r->err);
+}
+
+/* What an inner function said, with the place in the file in front. */
+static int at_node(struct reader *r, const struct yaml_node *node, ctcd_error *said, int rc) {
+    int result = yaml_error(r->err, rc, node, error_hint_text(said), "%s", error_message(said));
+    error_unref(said);
+    return result;
+}
+
+/* ---- mappings ---- */
+
+static int unknown_key(struct reader *r, const struct yaml_node *node, const char *what,
+                       const struct key *keys, size_t count) {
+    const char *names[32];
+    _cleanup_(buf_done) struct buf hint = {0};
+    for (size_t i = 0; i < count; i++)
+        names[i] = keys[i].name;
+    const char *near = text_nearest(node->key, names, count);
+    if (near)
+        buf_addf(&hint, "did you mean \"%s\"?", near);
+    for (size_t i = 0; !near && i < count; i++)
+        buf_addf(&hint, "%s%s", i ? ", " : "it may have: ", names[i]);
+    return yaml_error(r->err, CTCD_E_INVALID, node, hint.text, "%s has no \"%s\"", what, node->key);
+}
+
+static int take_keys(struct reader *r, const struct yaml_node *mapping, const char *what,
+                     const struct key *keys, size_t count, void *into) {
+    if (mapping->kind != YAML_MAPPING)
+        return wrong(r, mapping, "%s must be a mapping of keys to values", what);
+    for (size_t i = 0; i < mapping->count; i++) {
+        const struct yaml_node *node = mapping->children[i];
+        size_t k = 0;
+        while (k < count && strcmp(keys[k].name, node->key) != 0)
+            k++;
+        if (k == count)
+            return unknown_key(r, node, what, keys, count);
+        int rc = keys[k].take ? keys[k].take(r, (char *)into + keys[k].offset, node) : 0;
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static int need(struct reader *r, const struct yaml_node *mapping, const char *what,
+                const char *key) {
+    return yaml_get(mapping, key) ? 0 : wrong(r, mapping, "%s needs \"%s\"", what, key);
+}
+
+/* ---- steps ---- */
+
+static int take_retries(struct reader *r, void *place, const struct yaml_node *node) {
+    static const struct key keys[] = {
+        {"max", take_count, offsetof(struct step_spec, retries_max)},
+        {"delay", take_duration_or_zero, offsetof(struct step_spec, retry_delay_ms)},
+    };
+    return take_keys(r, node, "\"retries\"", keys, COUNT(keys), place);
+}
+
+static int take_inputs(struct reader *r, void *place, const struct yaml_node *node) {
+    struct step_spec *step = place;
+    if (node->kind != YAML_MAPPING)
+        return wrong(r, node, "\"inputs\" must be a mapping, like {model: train.model}");
+    for (size_t i = 0; i < node->count; i++) {
+        struct input_spec *input = step_spec_add_input(step, node->children[i]->key);
+        if (!input)
+            return error_nomem(r->err);
+        int rc = take_ref(r, &input->from, node->children[i]);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* The promotion rule's settings are kept as texts: they may hold ${params.x}. */
+static int take_decide(struct reader *r, void *place, const struct yaml_node *node) {
+    struct decide_spec *decide = place;
+    struct key keys[32] = {
+        {"metric", take_ref, offsetof(struct decide_spec, metric)},
+        {"deploys", take_text, offsetof(struct decide_spec, deploys)},
+    };
+    size_t count = 2;
+    const char *const *settings = decision_rule_keys();
+    for (size_t i = 0; settings[i] && count < COUNT(keys); i++)
+        if (strcmp(settings[i], "metric") != 0)
+            keys[count++].name = settings[i];
+    int rc = take_keys(r, node, "\"decide\"", keys, count, decide);
+    if (!rc)
+        rc = need(r, node, "\"decide\"", "metric");
+    for (size_t i = 0; !rc && i < node->count; i++) {
+        const struct yaml_node *value = node->children[i];
+        if (strcmp(value->key, "metric") == 0 || strcmp(value->key, "deploys") == 0)
+            continue;
+        if (!yaml_text(value))
+            rc = wrong(r, value, "\"%s\" must be a single value", value->key);
+        else if (!settings_set(&decide->rule, value->key, yaml_text(value)))
+            rc = error_nomem(r->err);
+    }
+    return rc;
+}
+
+static int take_options(struct reader *r, void *place, const struct yaml_node *node) {
+    if (node->kind != YAML_MAPPING)
+        return wrong(r, node, "\"options\" must be a mapping, like {workers: 1}");
+    for (size_t i = 0; i < node->count; i++) {
+        const char *text = yaml_text(node->children[i]);
+        if (!text)
+            return wrong(r, node->children[i], "the option \"%s\" must be a single value",
+                         node->children[i]->key);
+        if (!settings_set(place, node->children[i]->key, text))
+            return error_nomem(r->err);
+    }
+    return 0;
+}
+
+/* A path or URI has a slash, a colon or a parameter in it; anything else is an output of a step. */
+static int take_model_uri(struct reader *r, void *place, const struct yaml_node *node) {
+    struct deploy_spec *deploy = place;
+    const char *text = yaml_text(node);
+    if (text && (strpbrk(text, "/:") || strstr(text, "${")))
+        return take_text(r, &deploy->model_uri, node);
+    if (!text || !output_ref_valid(text))
+        return wrong(
+            r, node,
+            "\"model_uri\" must be a path (./model), or an output of a step (train.model)");
+    return output_ref_parse(text, &deploy->model_from, r->err);
+}
+
+static int take_smoke(struct reader *r, void *place, const struct yaml_node *node) {
+    _cleanup_(json_done) struct json *value = NULL;
+    int rc = yaml_to_json(node, &value, r->err);
+    if (rc)
+        return rc;
+    mem_free(*(char **)place);
+    return (*(char **)place = json_to_text(value)) ? 0 : error_nomem(r->err);
+}
+
+static int take_deploy(struct reader *r, void *place, const struct yaml_node *node) {
+    static const struct key keys[] = {
+        {"model_name", take_text, offsetof(struct deploy_spec, model_name)},
+        {"model_uri", take_model_uri, 0},
+        {"model_deployer", take_text, offsetof(struct deploy_spec, model_deployer)},
+        {"options", take_options, offsetof(struct deploy_spec, options)},
+        {"timeout", take_duration, offsetof(struct deploy_spec, timeout_ms)},
+        {"min_ready", take_duration_or_zero, offsetof(struct deploy_spec, min_ready_ms)},
+        {"replace", take_bool, offsetof(struct deploy_spec, replace)},
+        {"on_failure", take_text, offsetof(struct deploy_spec, on_failure)},
+        {"smoke", take_smoke, offsetof(struct deploy_spec, smoke)},
+    };
+    int rc = take_keys(r, node, "\"deploy\"", keys, COUNT(keys), place);
+    if (!rc)
+        rc = need(r, node, "\"deploy\"", "model_name");
+    return rc ? rc : need(r, node, "\"deploy\"", "model_uri");
+}
+
+static int take_cache(struct reader *r, void *place, const struct yaml_node *node) {
+    int rc = take_bool(r, place, node);
+    if (!rc && *(int *)place)
+        rc = yaml_error(r->err, CTCD_E_NOT_SUPPORTED, node,
+                        "leave it out; the step then always runs",
+                        "this version does not cache steps");
+    return rc;
+}
+
+static const struct key STEP_KEYS[] = {
+    {"command", take_list, offsetof(struct step_spec, argv)},
+    {"decide", take_decide, offsetof(struct step_spec, decide)},
+    {"deploy", take_deploy, offsetof(struct step_spec, deploy)},
+    {"code", take_list, offsetof(struct step_spec, code)},
+    {"outputs", take_list, offsetof(struct step_spec, outputs)},
+    {"inputs", take_inputs, 0},
+    {"timeout", take_duration, offsetof(struct step_spec, timeout_ms)},
+    {"retries", take_retries, 0},
+    {"cache", take_cache, offsetof(struct step_spec, cache)},
+    {"when", take_text, offsetof(struct step_spec, when)},
+    {"after", take_list, offsetof(struct step_spec, after)},
+};
+
+static int step_kind_of(struct reader *r, const struct yaml_node *node, enum step_kind *ret) {
+    static const struct {
+        const char *key;
+        enum step_kind kind;
+    } kinds[] = {{"command", STEP_COMMAND}, {"decide", STEP_DECIDE}, {"deploy", STEP_DEPLOY}};
+    size_t found = 0;
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (yaml_get(node, kinds[i].key)) {
+            *ret = kinds[i].kind;
+            found++;
+        }
+    if (found == 1)
+        return 0;
+    return wrong(r, node, "the step \"%s\" must have exactly one of: command, decide, deploy",
+                 node->key);
+}
+
+static int take_steps(struct reader *r, void *place, const struct yaml_node *node) {
+    (void)place;
+    if (node->kind != YAML_MAPPING || node->count == 0)
+        return wrong(r, node, "\"steps\" must be a mapping of step names to steps");
+    if (node->count > SPEC_MAX_STEPS)
+        return wrong(r, node, "there are more than %u steps", SPEC_MAX_STEPS);
+    for (size_t i = 0; i < node->count; i++) {
+        const struct yaml_node *child = node->children[i];
+        enum step_kind kind = STEP_COMMAND;
+        if (child->kind != YAML_MAPPING)
+            return wrong(r, child, "the step \"%s\" must be a mapping", child->key);
+        int rc = step_kind_of(r, child, &kind);
+        if (rc)
+            return rc;
+        struct step_spec *step = pipeline_spec_add_step(r->spec, kind, child->key);
+        if (!step)
+            return error_nomem(r->err);
+        rc = take_keys(r, child, "a step", STEP_KEYS, COUNT(STEP_KEYS), step);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* ---- the top ---- */
+
+static int take_params(struct reader *r, void *place, const struct yaml_node *node) {
+    (void)place;
+    if (node->kind != YAML_MAPPING)
+        return wrong(r, node, "\"params\" must be a mapping, like {target: 0.9}");
+    if (node->count > SPEC_MAX_PARAMS)
+        return wrong(r, node, "there are more than %u parameters", SPEC_MAX_PARAMS);
+    for (size_t i = 0; i < node->count; i++) {
+        _cleanup_(json_done) struct json *value = NULL;
+        int rc = yaml_to_json(node->children[i], &value, r->err);
+        if (!rc)
+            rc = pipeline_put_param(r->spec, node->children[i]->key, value, r->err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int take_moment(struct reader *r, void *place, const struct yaml_node *node) {
+    ctcd_error *said = NULL;
+    const char *text = yaml_text(node);
+    if (!text)
+        return wrong(r, node, "\"%s\" must be an instant, now, or +10m", node->key);
+    int rc = moment_parse(text, place, &said);
+    return rc ? at_node(r, node, said, rc) : 0;
+}
+
+static int take_catchup(struct reader *r, void *place, const struct yaml_node *node) {
+    ctcd_error *said = NULL;
+    int rc = schedule_catchup_parse(yaml_text(node) ? yaml_text(node) : "", place, &said);
+    return rc ? at_node(r, node, said, rc) : 0;
+}
+
+static int take_overlap(struct reader *r, void *place, const struct yaml_node *node) {
+    ctcd_error *said = NULL;
+    enum schedule_overlap policy = OVERLAP_SKIP;
+    int rc = schedule_overlap_parse(yaml_text(node) ? yaml_text(node) : "", &policy, &said);
+    if (rc)
+        return at_node(r, node, said, rc);
+    if (policy != OVERLAP_SKIP && policy != OVERLAP_BUFFER_ALL)
+        return yaml_error(r->err, CTCD_E_NOT_SUPPORTED, node, "it is one of: skip, buffer_all",
+                          "this version does not have the overlap policy \"%s\"", yaml_text(node));
+    *(enum schedule_overlap *)place = policy;
+    return 0;
+}
+
+static int take_inclusive(struct reader *r, void *place, const struct yaml_node *node) {
+    int truth = 0;
+    int rc = take_bool(r, &truth, node);
+    *(bool *)place = truth;
+    return rc;
+}
+
+static int refuse_cron(struct reader *r, void *place, const struct yaml_node *node) {
+    (void)place;
+    return yaml_error(r->err, CTCD_E_NOT_SUPPORTED, node, "use interval: 60s",
+                      "this version has no cron schedules");
+}
+
+static int take_schedule(struct reader *r, void *place, const struct yaml_node *node) {
+    static const struct key keys[] = {
+        {"interval", take_duration, offsetof(struct schedule_wording, every_ms)},
+        {"start", take_moment, offsetof(struct schedule_wording, start)},
+        {"end", take_moment, offsetof(struct schedule_wording, end)},
+        {"end_inclusive", take_inclusive, offsetof(struct schedule_wording, end_inclusive)},
+        {"catchup", take_catchup, offsetof(struct schedule_wording, catchup)},
+        {"overlap", take_overlap, offsetof(struct schedule_wording, overlap)},
+        {"cron", refuse_cron, 0},
+    };
+    struct schedule_wording *wording = place;
+    wording->present = true;
+    int rc = take_keys(r, node, "\"schedule\"", keys, COUNT(keys), wording);
+    return rc ? rc : need(r, node, "\"schedule\"", "interval");
+}
+
+static int refuse_hook(struct reader *r, void *place, const struct yaml_node *node) {
+    (void)place;
+    return yaml_error(r->err, CTCD_E_NOT_SUPPORTED, node, "leave it out",
+                      "this version does not run on_failure commands");
+}
+
+int pipeline_file_parse(const struct yaml_node *root, const char *folder, struct pipeline_spec *ret,
+                        ctcd_error **err) {
+    static const struct key keys[] = {
+        {"pipeline", take_text, offsetof(struct pipeline_spec, name)},
+        {"params", take_params, 0},
+        {"steps", take_steps, 0},
+        {"schedule", take_schedule, offsetof(struct pipeline_spec, schedule)},
+        {"on_failure", refuse_hook, 0},
+    };
+    struct pipeline_spec spec = {0};
+    struct reader r = {&spec, err};
+    int rc = take_keys(&r, root, "a pipeline file", keys, COUNT(keys), &spec);
+    if (!rc)
+        rc = need(&r, root, "a pipeline file", "pipeline");
+    if (!rc)
+        rc = need(&r, root, "a pipeline file", "steps");
+    if (!rc && !(spec.folder = mem_copy_text(folder)))
+        rc = error_nomem(err);
+    if (!rc && (rc = pipeline_spec_check(&spec, err)))
+        error_prefix(err, "%s", root->name);
+    if (rc) {
+        pipeline_spec_done(&spec);
+        return rc;
+    }
+    *ret = spec;
+    return 0;
+}

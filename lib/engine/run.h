@@ -1,0 +1,107 @@
+/* Runs: their snapshot, the op that carries one out, and the ops of its steps.
+
+   A run is a record in the store first (by hand: run_record; by a schedule: its claim). run_new() makes the
+   op that carries a recorded run out, new or interrupted: it holds HOME/runs/UUID/lock meanwhile, so a
+   RUNNING record beside a free lock is a run whose process died. */
+#ifndef CTCD_ENGINE_RUN_H
+#define CTCD_ENGINE_RUN_H
+
+#include <ctcd/run.h>
+
+#include "engine/op.h"
+#include "engine/pipeline.h"
+#include "io/lockfile.h"
+#include "store/runs.h"
+
+#define RUN_TIMEOUT_MS (24LL * 3600 * 1000)
+#define STEP_TIMEOUT_MS (24LL * 3600 * 1000)
+
+/* ---- the snapshot ---- */
+
+struct run_step {
+    char *name;
+    struct store_step last; /* the last attempt; name NULL = not begun */
+    char *outputs;          /* JSON object */
+    ctcd_decision *decision;
+};
+struct ctcd_run {
+    struct object object;
+    struct store_run record;
+    struct run_step *steps;
+    size_t step_count;
+};
+extern const struct object_kind RUN_KIND;
+
+int run_load(ctcd_context *ctx, const char *name, ctcd_run **ret, ctcd_error **err);
+int run_list(ctcd_context *ctx, const char *pipeline, const char *schedule, int64_t limit,
+             int64_t offset, ctcd_list **ret, ctcd_error **err);
+/* The last lines of a step's log; step NULL = the last step that printed anything. */
+int run_logs(ctcd_run *run, const char *step, int64_t lines, char **ret, ctcd_error **err);
+
+/* ---- carrying out ---- */
+
+/* The pipeline and a PENDING run by hand of it are recorded; the run's UUID is owned by the caller. */
+int run_record(ctcd_pipeline *pipeline, char **ret_uuid, ctcd_error **err);
+/* An op with OP_RUN, also when it fails. */
+int run_new(ctcd_context *ctx, const char *uuid, int64_t timeout_ms, ctcd_op **ret,
+            ctcd_error **err);
+/* Does somebody carry this run out? */
+int run_live(ctcd_context *ctx, const char *uuid, bool *ret, ctcd_error **err);
+
+/* ---- for its steps ---- */
+
+/* What a step sees of its run. Lives as long as the run's op. */
+struct run_view {
+    ctcd_context *ctx;
+    struct store_run record;
+    ctcd_pipeline *pipeline;
+    int64_t previous_ms; /* nominal time before this one, CTCD_TIME_NONE = none */
+};
+
+/* Ops of one step, started with the run's op as parent. They add the attempt's row before anything happens,
+   and end it with all that it leaves. 0: completed; CTCD_NONE: skipped; CTCD_E_*: failed.
+   left: the attempt that a dead process left RUNNING, or NULL. */
+struct step_args {
+    const struct run_view *run;
+    const struct step_spec *step;
+    int64_t position;
+    const struct store_step *left;
+    int64_t attempt; /* the next one's number */
+};
+int step_command_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);
+int step_decide_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);
+int step_deploy_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);
+
+/* HOME/runs/RUN[/step[/attempt]]; owned. */
+char *run_folder(ctcd_context *ctx, const char *run);
+/* An output of a step of this run, as its users get it (a service is asked anew). NOT_FOUND: it left none. */
+int run_output(const struct run_view *run, const struct output_ref *ref, struct json **ret,
+               ctcd_error **err);
+/* The numbers among a step's outputs as a JSON object. */
+int run_numbers(const struct run_view *run, const char *step, struct json **ret, ctcd_error **err);
+/* The service that a deploy step's identity has now; CTCD_NONE = none, or none that ever served. */
+int step_incumbent(const struct run_view *run, const struct step_spec *deploy, ctcd_service **ret,
+                   ctcd_error **err);
+/* A row for an attempt that begins now. */
+int step_begin(const struct step_args *args, int64_t attempt, const char *folder, const char *log,
+               ctcd_error **err);
+int step_end(const struct step_args *args, int64_t attempt, enum store_step_status status,
+             const char *error, const struct store_artifact *artifacts, size_t count,
+             const struct store_decision *decision, ctcd_error **err);
+
+/* A decision as an object, from the parts that the store keeps. baseline NULL or "" = no incumbent. */
+int decision_from_texts(const char *verdict, const char *rule, const char *candidate,
+                        const char *baseline, const char *reasons, ctcd_decision **ret,
+                        ctcd_error **err);
+extern const struct object_kind DECISION_KIND;
+/* Decides: pure but for memory. Texts are JSON objects. */
+int decision_decide(const char *rule, const char *candidate, const char *incumbent,
+                    ctcd_decision **ret, ctcd_error **err);
+struct ctcd_decision {
+    struct object object;
+    int verdict;
+    char *reasons_line;
+    struct json *rule, *candidate, *baseline, *reasons; /* baseline NULL = no incumbent */
+};
+
+#endif

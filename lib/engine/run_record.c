@@ -1,0 +1,227 @@
+/* Snapshots of runs (run.h): a record with its steps, outputs and decisions; lists and logs. */
+#include <string.h>
+
+#include "engine/run.h"
+#include "io/file.h"
+
+static void run_free(void *object) {
+    ctcd_run *run = object;
+    store_run_done(&run->record);
+    for (size_t i = 0; i < run->step_count; i++) {
+        mem_free(run->steps[i].name);
+        store_step_done(&run->steps[i].last);
+        mem_free(run->steps[i].outputs);
+        object_unref(run->steps[i].decision);
+    }
+    mem_free(run->steps);
+}
+
+static struct json *time_json(int64_t ms) {
+    return ms == CTCD_TIME_NONE ? json_new_null() : json_new_int(ms);
+}
+
+static struct json *parsed(const char *text) {
+    struct json *value = NULL;
+    if (json_parse(text, strlen(text), 1 << 24, JSON_PYTHON, NULL, &value, NULL))
+        return json_new_object();
+    return value;
+}
+
+static struct json *step_json(const struct run_step *step) {
+    const struct store_step *last = &step->last;
+    struct json *json = json_new_object();
+    bool begun = last->name != NULL;
+    if (json_set_text(json, "name", step->name) &&
+        json_set_text(json, "status", begun ? store_step_status_name(last->status) : "pending") &&
+        json_set_int(json, "attempts", begun ? last->attempt : 0) &&
+        json_set_text(json, "error", begun ? last->error : "") &&
+        json_set_new(json, "started_ms", time_json(begun ? last->started_ms : CTCD_TIME_NONE)) &&
+        json_set_new(json, "ended_ms", time_json(begun ? last->ended_ms : CTCD_TIME_NONE)) &&
+        json_set_new(json, "outputs", parsed(step->outputs)) &&
+        (!step->decision || json_set_new(json, "decision", DECISION_KIND.to_json(step->decision))))
+        return json;
+    return json_unref(json);
+}
+
+static struct json *run_to_json(const void *object) {
+    const ctcd_run *run = object;
+    const struct store_run *r = &run->record;
+    struct json *json = json_new_object();
+    struct json *steps = json_new_array();
+    for (size_t i = 0; steps && i < run->step_count; i++)
+        if (!json_append_new(steps, step_json(&run->steps[i])))
+            steps = json_unref(steps);
+    if (json_set_text(json, "uuid", r->uuid) && json_set_text(json, "name", r->name) &&
+        json_set_text(json, "pipeline", r->pipeline) &&
+        json_set_text(json, "schedule", r->schedule) &&
+        json_set_text(json, "status", store_run_status_name(r->status)) &&
+        json_set_text(json, "error", r->error) &&
+        json_set_new(json, "nominal_ms", time_json(r->nominal_ms)) &&
+        json_set_new(json, "started_ms", time_json(r->started_ms)) &&
+        json_set_new(json, "ended_ms", time_json(r->ended_ms)) &&
+        json_set_new(json, "params", parsed(r->params)) && json_set(json, "steps", steps)) {
+        json_unref(steps);
+        return json;
+    }
+    json_unref(steps);
+    return json_unref(json);
+}
+
+static const char *run_label(const void *object) {
+    return ((const ctcd_run *)object)->record.name;
+}
+
+const struct object_kind RUN_KIND = {"run", run_free, run_to_json, run_label};
+
+/* ---- reading ---- */
+
+static struct run_step *step_named(ctcd_run *run, const char *name) {
+    for (size_t i = 0; i < run->step_count; i++)
+        if (strcmp(run->steps[i].name, name) == 0)
+            return &run->steps[i];
+    return NULL;
+}
+
+/* The steps of its pipeline in the order in which they run, begun or not. */
+static int read_order(ctcd_context *ctx, ctcd_run *run, ctcd_error **err) {
+    _cleanup_(object_done) ctcd_pipeline *pipeline = NULL;
+    int rc = pipeline_from_store(ctx, run->record.pipeline, run->record.digest, &pipeline, err);
+    if (rc)
+        return rc;
+    size_t count = pipeline->spec.step_count;
+    run->steps = mem_array(count + 1, sizeof(*run->steps));
+    if (!run->steps)
+        return error_nomem(err);
+    for (; run->step_count < count; run->step_count++) {
+        struct run_step *step = &run->steps[run->step_count];
+        step->name = mem_copy_text(pipeline->spec.steps[pipeline->order[run->step_count]].name);
+        step->outputs = mem_copy_text("{}");
+        if (!step->name || !step->outputs) {
+            run->step_count++; /* so that this one is freed, too */
+            return error_nomem(err);
+        }
+    }
+    return 0;
+}
+
+static int read_steps(ctcd_context *ctx, ctcd_run *run, ctcd_error **err) {
+    _cleanup_(store_steps_done) struct store_steps all = {0};
+    int rc = store_step_list(ctx->store, run->record.uuid, &all, err);
+    for (size_t i = 0; !rc && i < all.count; i++) {
+        struct run_step *step = step_named(run, all.items[i].name);
+        if (!step)
+            continue;
+        store_step_done(&step->last);
+        step->last = all.items[i];
+        memset(&all.items[i], 0, sizeof(all.items[i]));
+    }
+    return rc;
+}
+
+static int add_output(struct run_step *step, const struct store_artifact *artifact,
+                      ctcd_error **err) {
+    _cleanup_(json_done) struct json *outputs = parsed(step->outputs);
+    struct json *value = artifact->kind == STORE_ARTIFACT_URI ? json_new_text(artifact->value)
+                                                              : parsed(artifact->value);
+    char *text = json_set_new(outputs, artifact->name, value) ? json_to_text(outputs) : NULL;
+    if (!text)
+        return error_nomem(err);
+    mem_free(step->outputs);
+    step->outputs = text;
+    return 0;
+}
+
+static int read_outputs(ctcd_context *ctx, ctcd_run *run, ctcd_error **err) {
+    _cleanup_(store_artifacts_done) struct store_artifacts all = {0};
+    int rc = store_artifact_list(ctx->store, run->record.uuid, NULL, &all, err);
+    for (size_t i = 0; !rc && i < all.count; i++) {
+        struct run_step *step = step_named(run, all.items[i].step);
+        if (step)
+            rc = add_output(step, &all.items[i], err);
+    }
+    return rc;
+}
+
+static int read_decisions(ctcd_context *ctx, ctcd_run *run, ctcd_error **err) {
+    _cleanup_(store_decisions_done) struct store_decisions all = {0};
+    int rc = store_decision_list(ctx->store, run->record.uuid, &all, err);
+    for (size_t i = 0; !rc && i < all.count; i++) {
+        const struct store_decision *d = &all.items[i];
+        struct run_step *step = step_named(run, d->step);
+        if (step && !step->decision)
+            rc = decision_from_texts(d->verdict, d->rule, d->candidate, d->baseline, d->reasons,
+                                     &step->decision, err);
+    }
+    return rc;
+}
+
+static int from_record(ctcd_context *ctx, struct store_run *record, ctcd_run **ret,
+                       ctcd_error **err) {
+    _cleanup_(object_done) ctcd_run *run = object_new(ctx, &RUN_KIND, sizeof(*run));
+    if (!run)
+        return error_nomem(err);
+    run->record = *record;
+    memset(record, 0, sizeof(*record));
+    int rc = read_order(ctx, run, err);
+    if (!rc)
+        rc = read_steps(ctx, run, err);
+    if (!rc)
+        rc = read_outputs(ctx, run, err);
+    if (!rc)
+        rc = read_decisions(ctx, run, err);
+    if (rc)
+        return rc;
+    *ret = mem_steal(&run);
+    return 0;
+}
+
+int run_load(ctcd_context *ctx, const char *name, ctcd_run **ret, ctcd_error **err) {
+    struct store *store = NULL;
+    _cleanup_(store_run_done) struct store_run record = {0};
+    int rc = context_store(ctx, &store, err);
+    if (!rc)
+        rc = store_run_get(store, name, &record, err);
+    return rc ? rc : from_record(ctx, &record, ret, err);
+}
+
+int run_list(ctcd_context *ctx, const char *pipeline, const char *schedule, int64_t limit,
+             int64_t offset, ctcd_list **ret, ctcd_error **err) {
+    struct store *store = NULL;
+    _cleanup_(store_runs_done) struct store_runs all = {0};
+    struct store_run_query query = {
+        .pipeline = pipeline, .schedule = schedule, .limit = limit, .offset = offset};
+    int rc = context_store(ctx, &store, err);
+    if (!rc)
+        rc = store_run_list(store, &query, &all, err);
+    if (rc)
+        return rc;
+    _cleanup_(object_done) ctcd_list *list = object_list_new(ctx, &RUN_KIND);
+    if (!list)
+        return error_nomem(err);
+    for (size_t i = 0; i < all.count; i++) {
+        ctcd_run *run = NULL;
+        rc = from_record(ctx, &all.items[i], &run, err);
+        if (rc)
+            return rc;
+        if (!object_list_take(list, run))
+            return error_nomem(err);
+    }
+    *ret = mem_steal(&list);
+    return 0;
+}
+
+int run_logs(ctcd_run *run, const char *step, int64_t lines, char **ret, ctcd_error **err) {
+    if (step && !step_named(run, step))
+        return error_set(err, CTCD_E_NOT_FOUND, "see: ctcd run describe RUN",
+                         "the run %s has no step \"%s\"", run->record.name, step);
+    for (size_t i = run->step_count; i-- > 0;) {
+        const struct run_step *s = &run->steps[i];
+        if (step ? strcmp(s->name, step) != 0 : !s->last.name || !s->last.log[0])
+            continue;
+        if (s->last.name && s->last.log[0] && file_exists(s->last.log))
+            return file_last_lines(s->last.log, (size_t)lines, ret, err);
+        if (step)
+            break;
+    }
+    return (*ret = mem_copy_text("")) ? 0 : error_nomem(err);
+}
