@@ -232,12 +232,13 @@ int mlflow_encode(const char *text, size_t len, enum mlflow_form form, char **re
         rc = plan_request(value, form, &plan, err);
     if (rc)
         return rc;
+    const char *key = mlflow_form_name(plan.form);
     _cleanup_(buf_done) struct buf body = {0};
-    if (plan.form != MLFLOW_AUTO)
-        buf_addf(&body, "{\"%s\": %s", mlflow_form_name(plan.form), plan.one_record ? "[" : "");
+    if (key)
+        buf_addf(&body, "{\"%s\": %s", key, plan.one_record ? "[" : "");
     buf_add_bytes(&body, text, len);
-    if (plan.form != MLFLOW_AUTO)
-        buf_addf(&body, "%s}", plan.one_record ? "]" : "");
+    if (key)
+        buf_add(&body, plan.one_record ? "]}" : "}");
     char *made = buf_steal(&body);
     if (!made)
         return error_nomem(err);

@@ -114,7 +114,7 @@ END_TEST
 
 START_TEST(a_thousand_steps) {
     enum { COUNT = 1000 };
-    static char texts[COUNT][8];
+    static char texts[COUNT][16];
     const char *names[COUNT];
     for (int i = 0; i < COUNT; i++) {
         snprintf(texts[i], sizeof texts[i], "s%d", i);
