@@ -12,6 +12,7 @@ struct store {
     struct db *db;
     char *home;
     uint32_t fork; /* fork_generation() at opening */
+    bool counted;
 };
 
 enum field_kind {

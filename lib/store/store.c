@@ -1,11 +1,33 @@
 /* Opening and closing a home's store, and groups of writes. Called by the engine. */
 #include "store/store.h"
 
+#include <stdatomic.h>
+
 #include "base/fork.h"
 #include "base/text.h"
 #include "io/file.h"
 #include "store/home.h"
 #include "store/record.h"
+
+/* SQLite keeps what it knows of locks by file and process, and a forked child inherits it: its connections
+   would believe in locks that only the parent holds, and the parent's close would take the log away under
+   them. So stores are counted, and a child of a process that had one open cannot open another. */
+static _Atomic int stores_open;
+static _Atomic uint32_t stores_fork; /* fork_generation() of the process that opened them */
+
+static int count_store(struct store *store, ctcd_error **err) {
+    uint32_t generation = fork_generation();
+    if (atomic_load(&stores_open) > 0 && atomic_load(&stores_fork) != generation)
+        return error_set(
+            err, CTCD_E_FORKED,
+            "open it after exec, or in a process that was forked before the first open",
+            "this process was forked from one that has a home open");
+    atomic_store(&stores_fork, generation);
+    atomic_fetch_add(&stores_open, 1);
+    store->fork = generation;
+    store->counted = true;
+    return 0;
+}
 
 /* Ours, of a version we know, brought up to date. */
 static int open_checked(struct store *store, const char *path, ctcd_error **err) {
@@ -34,9 +56,10 @@ int store_open(const char *home, uint32_t flags, int64_t now_ms, struct store **
     _cleanup_(store_done) struct store *store = mem_alloc(sizeof *store);
     if (!store)
         return error_nomem(err);
-    store->fork = fork_generation();
     _cleanup_(mem_free_ptr) char *wanted = NULL;
-    int rc = store_home_path(home, &wanted, err);
+    int rc = count_store(store, err);
+    if (!rc)
+        rc = store_home_path(home, &wanted, err);
     if (!rc)
         rc = home_folder(wanted, flags, &store->home, err);
     if (rc)
@@ -54,9 +77,11 @@ int store_open(const char *home, uint32_t flags, int64_t now_ms, struct store **
 
 void store_close(struct store *store) {
     /* A child's close would take the log away under its parent, and drop nothing that is the child's. */
-    if (!store || store->fork != fork_generation())
+    if (!store || (store->counted && store->fork != fork_generation()))
         return;
     db_close(store->db);
+    if (store->counted)
+        atomic_fetch_sub(&stores_open, 1);
     mem_free(store->home);
     mem_free(store);
 }

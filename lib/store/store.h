@@ -34,7 +34,8 @@ int store_home_path(const char *home, char **ret, ctcd_error **err);
    brought up to date. now_ms: for the records of a new home.
    NOT_ALLOWED    the home is another user's, others may write to it, or it lies on a network file system
    NEWER          a newer libctcd wrote it
-   CORRUPT        not our database, damaged, or gone from a home that has runs or services */
+   CORRUPT        not our database, damaged, or gone from a home that has runs or services
+   FORKED         this process was forked from one that had a store open at that moment */
 int store_open(const char *home, uint32_t flags, int64_t now_ms, struct store **ret,
                ctcd_error **err);
 /* Accepts NULL. An open transaction is rolled back. In a forked child it frees nothing. */

@@ -191,8 +191,10 @@ static inline int begin_operation(struct store *to, int number, int service) {
     return store_operation_begin(to, &operation, &err);
 }
 
-/* Runs in a child, which shares nothing but the home. Returns its exit status, or -signal. */
+/* Runs in a child, which shares nothing but the home: the parent's store is closed, open it again. */
 static inline pid_t in_child(int (*work)(void)) {
+    store_close(store);
+    store = NULL;
     fflush(NULL);
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
@@ -201,6 +203,7 @@ static inline pid_t in_child(int (*work)(void)) {
     return pid;
 }
 
+/* Exit status, or -signal. */
 static inline int child_end(pid_t pid) {
     int status = 0;
     while (waitpid(pid, &status, 0) < 0)

@@ -272,13 +272,22 @@ static int write_a_hundred(void) {
     return 0;
 }
 
+static void close_all(void) {
+    db_close(db);
+    db = NULL;
+    store_close(store);
+    store = NULL;
+}
+
 START_TEST(processes_take_turns) {
+    close_all();
     pid_t children[3];
     for (int i = 0; i < 3; i++)
         children[i] = in_child(write_a_hundred);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(child_end(children[i]), 0);
     ck_assert_int_eq(raw_number("SELECT count(*) FROM events"), 600);
+    open_home();
     OK(store_check(store, &err));
 }
 END_TEST
@@ -329,8 +338,9 @@ static int fill_up(void) {
 START_TEST(a_full_disk_loses_nothing_that_was_committed) {
     if (!suite_forks())
         return;
-    OK(store_check(store, &err));
+    close_all();
     ck_assert_int_eq(child_end(in_child(fill_up)), 0);
+    open_home();
     OK(store_check(store, &err));
 }
 END_TEST
@@ -350,12 +360,11 @@ static int open_without_room(void) {
 START_TEST(a_home_without_room_is_made_later) {
     if (!suite_forks())
         return;
+    close_all();
     ck_assert_int_eq(child_end(in_child(open_without_room)), 0);
     snprintf(home_path, sizeof home_path, "%s/small", home_base);
     snprintf(home_store, sizeof home_store, "%s/ctcd.db", home_path);
     ck_assert_int_ne(access(home_store, F_OK), 0);
-    store_close(store);
-    store = NULL;
     open_home();
     OK(store_check(store, &err));
 }
