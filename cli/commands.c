@@ -3,7 +3,7 @@
 #include "command.h"
 
 const struct option_spec global_options[] = {
-    {"home", 0, "DIR", "where everything is kept (else $CTCD_HOME, else the user's state folder)"},
+    {"home", 0, "DIR", "where all is kept (else $CTCD_HOME, else the user's state folder)"},
     {"output", 'o', "table|json|yaml|name", "how to print (name: just what names it, one a line)"},
     {"verbose", 'v', NULL, "say on standard error what is being done"},
     {"help", 'h', NULL, "this"},

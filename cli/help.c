@@ -16,7 +16,7 @@ static void print_lines(const char *lines, const char *indent) {
 static void print_option(const struct option_spec *option) {
     char *left = text_of("--%s%s%s", option->name, option->value ? "=" : "",
                          option->value ? option->value : "");
-    printf("  %c%c%c %-28s %s\n", option->letter ? '-' : ' ', option->letter ? option->letter : ' ',
+    printf("  %c%c%c %-29s %s\n", option->letter ? '-' : ' ', option->letter ? option->letter : ' ',
            option->letter ? ',' : ' ', left, option->help);
     free(left);
 }
@@ -42,7 +42,8 @@ static void print_options(const struct command *command) {
 
 static void print_flavor(ctcd_context *ctx, int type, const char *flavor, int scope) {
     size_t count = ctcd_flavor_option_count(ctx, type, flavor, scope);
-    printf("\nOptions of the flavor %s%s:\n", flavor, count ? "" : ": none");
+    printf(count ? "\nOptions of the flavor %s:\n" : "\nThe flavor %s has no options of its own.\n",
+           flavor);
     for (size_t i = 0; i < count; i++) {
         const char *name = ctcd_flavor_option(ctx, type, flavor, scope, i, "name");
         const char *kind = ctcd_flavor_option(ctx, type, flavor, scope, i, "type");
@@ -51,7 +52,7 @@ static void print_flavor(ctcd_context *ctx, int type, const char *flavor, int sc
         const char *required = ctcd_flavor_option(ctx, type, flavor, scope, i, "required");
         char *left = text_of("%s%s=%s", scope == CTCD_SCOPE_COMPONENT ? "--" : "--option ", name,
                              strncmp(kind, "choice:", 7) == 0 ? kind + 7 : kind);
-        printf("      %-28s %s%s%s%s\n", left, text, value ? "; default " : "", value ? value : "",
+        printf("      %-29s %s%s%s%s\n", left, text, value ? "; default " : "", value ? value : "",
                strcmp(required, "yes") == 0 ? "; required" : "");
         free(left);
     }
@@ -89,7 +90,7 @@ static void print_verbs(const char *group) {
         if (c->group ? group && strcmp(c->group, group) == 0 : !group) {
             char *left = text_of("%s%s%s", c->verb, c->arguments ? " " : "",
                                  c->arguments ? c->arguments : "");
-            printf("  %-18s %s\n", left, c->summary);
+            printf("  %-22s %s\n", left, c->summary);
             free(left);
         }
 }
@@ -108,7 +109,7 @@ static void print_all(void) {
          "run\n"
          "  walks the steps of a pipeline, a step may ask a model deployer for a service.\n");
     for (const struct group *g = groups; g->name; g++)
-        printf("  %-18s %s\n", g->name, g->summary);
+        printf("  %-22s %s\n", g->name, g->summary);
     puts("");
     print_verbs(NULL);
     print_options(NULL);
