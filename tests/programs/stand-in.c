@@ -449,6 +449,17 @@ static bool take_request(struct connection *c) {
     return true;
 }
 
+static void send_answer(struct connection *c) {
+    ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_NOSIGNAL);
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        c->finished = true;
+    c->out_at += n > 0 ? (size_t)n : 0;
+    if (c->out_at == c->out_len) {
+        c->out_len = c->out_at = 0;
+        c->finished = c->close_after;
+    }
+}
+
 static void serve(struct connection *c, short events) {
     if (events & (POLLIN | POLLHUP | POLLERR)) {
         if (c->in_room - c->in_len < 65536) {
@@ -460,18 +471,12 @@ static void serve(struct connection *c, short events) {
             c->finished = true;
         c->in_len += n > 0 ? (size_t)n : 0;
     }
-    while (!c->finished && !c->out_len && c->in && c->answer_at <= now_ms() && take_request(c))
-        ;
-    if (!c->finished && c->out_len) {
-        ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN && errno != EINTR)
-            c->finished = true;
-        c->out_at += n > 0 ? (size_t)n : 0;
-        if (c->out_at == c->out_len) {
-            c->out_len = c->out_at = 0;
-            c->finished = c->close_after;
-        }
-    }
+    bool took;
+    do {
+        took = !c->finished && !c->out_len && c->in && c->answer_at <= now_ms() && take_request(c);
+        if (!c->finished && c->out_len)
+            send_answer(c);
+    } while (took && !c->out_len); /* the next one may have come with it */
     bool idle = !c->out_len && !c->answer_at && !c->in_len;
     c->finished = c->finished || (stopping && idle);
 }
