@@ -1,0 +1,358 @@
+/* lib/store/services.c, revisions.c, operations.c: what is served, its servers, and the journal. */
+#include "store_home.h"
+
+static void setup(void) {
+    home_setup_open();
+    OK(add_deployer(store));
+    OK(add_service(store, 1));
+}
+
+static struct store_service get_service(int number) {
+    struct store_service service = {0};
+    OK(store_service_get(store, uuid_of(number), &service, &err));
+    return service;
+}
+
+static void expect_state(int64_t number, enum store_revision_state state) {
+    struct store_revision revision = {0};
+    OK(store_revision_get(store, uuid_of(1), number, &revision, &err));
+    ck_assert_str_eq(store_revision_state_name(revision.state), store_revision_state_name(state));
+    store_revision_done(&revision);
+}
+
+START_TEST(a_service_comes_back) {
+    struct store_service service = get_service(1);
+    ck_assert_str_eq(service.uuid, uuid_of(1));
+    ck_assert_str_eq(service.deployer, "ml");
+    ck_assert_str_eq(service.pipeline, "digits");
+    ck_assert_str_eq(service.step, "deploy");
+    ck_assert_str_eq(service.model, "model1");
+    ck_assert_str_eq(service.run, "");
+    ck_assert_int_eq(service.desired, CTCD_STATE_ACTIVE);
+    ck_assert_int_eq(service.created_ms, 301);
+    ck_assert_int_eq(service.revision, 0);
+    ck_assert_str_eq(service.url, "");
+    ck_assert_str_eq(service.last_error, "");
+    ck_assert_str_eq(service.last_error_details, "");
+    ck_assert_int_eq(service.last_error_ms, NONE);
+    store_service_done(&service);
+    OK(store_service_get(store, "00000001", &service, &err));
+    store_service_done(&service);
+}
+END_TEST
+
+START_TEST(one_service_has_an_identity) {
+    struct store_service other = a_service(1);
+    other.uuid = uuid_of(2);
+    FAILS(store_service_add(store, &other, &err), CTCD_E_EXISTS, uuid_of(1));
+    other.pipeline = NULL; /* "": another identity */
+    OK(store_service_add(store, &other, &err));
+    struct store_service got = {0};
+    OK(store_service_find_identity(store, "ml", "", "deploy", "model1", &got, &err));
+    ck_assert_str_eq(got.uuid, uuid_of(2));
+    ck_assert_str_eq(got.pipeline, "");
+    store_service_done(&got);
+    OK(store_service_find_identity(store, "ml", "digits", "deploy", "model1", &got, &err));
+    ck_assert_str_eq(got.uuid, uuid_of(1));
+    store_service_done(&got);
+    ck_assert_int_eq(store_service_find_identity(store, "ml", NULL, NULL, "model1", &got, &err),
+                     CTCD_NONE);
+    other = a_service(3);
+    other.uuid = uuid_of(1);
+    FAILS(store_service_add(store, &other, &err), CTCD_E_EXISTS, uuid_of(1));
+    other = a_service(4);
+    other.deployer = "none";
+    FAILS(store_service_add(store, &other, &err), CTCD_E_NOT_FOUND, "model-deployer \"none\"");
+    other = a_service(4);
+    other.desired = CTCD_STATE_ERROR;
+    FAILS(store_service_add(store, &other, &err), CTCD_E_INVALID, "no desired");
+}
+END_TEST
+
+static void expect_services(const char *deployer, const char *pipeline, const char *step,
+                            const char *model, size_t count) {
+    struct store_services list = {0};
+    OK(store_service_list(store, deployer, pipeline, step, model, &list, &err));
+    ck_assert_uint_eq(list.count, count);
+    for (size_t i = 1; i < list.count; i++)
+        ck_assert_int_gt(list.items[i - 1].created_ms, list.items[i].created_ms);
+    store_services_done(&list);
+}
+
+START_TEST(empty_is_any_in_queries) {
+    OK(add_service(store, 2));
+    OK(add_service(store, 3));
+    expect_services(NULL, NULL, NULL, NULL, 3);
+    expect_services("ml", "", "deploy", NULL, 3);
+    expect_services("ml", "digits", "deploy", "model2", 1);
+    expect_services("other", NULL, NULL, NULL, 0);
+    expect_services(NULL, NULL, NULL, "model%", 0);
+}
+END_TEST
+
+START_TEST(services_change) {
+    OK(store_service_set_desired(store, uuid_of(1), CTCD_STATE_INACTIVE, &err));
+    OK(store_service_set_error(store, uuid_of(1), "it fell", "line 1\nline 2", 77, &err));
+    OK(store_service_set_url(store, uuid_of(1), "http://x", &err));
+    struct store_service service = get_service(1);
+    ck_assert_int_eq(service.desired, CTCD_STATE_INACTIVE);
+    ck_assert_str_eq(service.last_error, "it fell");
+    ck_assert_str_eq(service.last_error_details, "line 1\nline 2");
+    ck_assert_int_eq(service.last_error_ms, 77);
+    ck_assert_str_eq(service.url, "http://x");
+    store_service_done(&service);
+    OK(store_service_set_error(store, uuid_of(1), NULL, "not this", 78, &err));
+    service = get_service(1);
+    ck_assert_str_eq(service.last_error, "");
+    ck_assert_str_eq(service.last_error_details, "");
+    ck_assert_int_eq(service.last_error_ms, NONE);
+    store_service_done(&service);
+    FAILS(store_service_set_desired(store, uuid_of(1), CTCD_STATE_ERROR, &err), CTCD_E_INVALID,
+          "6");
+}
+END_TEST
+
+START_TEST(what_is_not_there) {
+    struct store_service service = {0};
+    struct store_revision revision = {0};
+    int64_t number = -7;
+    FAILS(store_service_get(store, uuid_of(9), &service, &err), CTCD_E_NOT_FOUND, "service");
+    FAILS(store_service_get(store, "model1", &service, &err), CTCD_E_NOT_FOUND, "model1");
+    FAILS(store_service_set_desired(store, uuid_of(9), CTCD_STATE_ACTIVE, &err), CTCD_E_NOT_FOUND,
+          "service");
+    FAILS(store_service_set_error(store, uuid_of(9), "x", NULL, 1, &err), CTCD_E_NOT_FOUND,
+          "service");
+    FAILS(store_service_set_url(store, uuid_of(9), "x", &err), CTCD_E_NOT_FOUND, "service");
+    FAILS(store_service_remove(store, uuid_of(9), &err), CTCD_E_NOT_FOUND, "service");
+    FAILS(add_revision(store, 9, &number), CTCD_E_NOT_FOUND, "service");
+    FAILS(store_revision_get(store, uuid_of(1), 1, &revision, &err), CTCD_E_NOT_FOUND,
+          "revision 1");
+    FAILS(store_revision_next_generation(store, uuid_of(1), 1, &number, &err), CTCD_E_NOT_FOUND,
+          "revision 1");
+    FAILS(store_revision_set_state(store, uuid_of(1), 1, STORE_REVISION_SERVING, 1, &err),
+          CTCD_E_NOT_FOUND, "revision 1");
+    FAILS(store_revision_set(store, uuid_of(1), 1, NULL, "m", NULL, &err), CTCD_E_NOT_FOUND,
+          "revision 1");
+    ck_assert_int_eq(number, -7);
+}
+END_TEST
+
+/* ---- revisions -------------------------------------------------------------------------------- */
+
+START_TEST(a_revision_comes_back) {
+    int64_t number = 0;
+    OK(add_revision(store, 1, &number));
+    ck_assert_int_eq(number, 1);
+    struct store_revision got = {0};
+    OK(store_revision_get(store, uuid_of(1), 1, &got, &err));
+    ck_assert_str_eq(got.service, uuid_of(1));
+    ck_assert_int_eq(got.number, 1);
+    ck_assert_str_eq(got.model_uri, "models/one");
+    ck_assert_str_eq(got.pinned_uri, "/models/one");
+    ck_assert_str_eq(got.options, "{}");
+    ck_assert_str_eq(got.deployment, "{}");
+    ck_assert_str_eq(got.metrics, "{\"accuracy\":0.9}");
+    ck_assert_str_eq(got.run, "run1");
+    ck_assert_int_eq(got.generation, 0);
+    ck_assert_int_eq(got.state, STORE_REVISION_STARTING);
+    ck_assert_str_eq(got.memo, "");
+    ck_assert_str_eq(got.url, "http://127.0.0.1:5000/invocations");
+    ck_assert_int_eq(got.created_ms, 400);
+    ck_assert_int_eq(got.ready_ms, NONE);
+    ck_assert_int_eq(got.ended_ms, NONE);
+    store_revision_done(&got);
+}
+END_TEST
+
+START_TEST(numbers_are_never_used_again) {
+    int64_t number = 0;
+    OK(add_revision(store, 1, &number));
+    OK(add_revision(store, 1, &number));
+    ck_assert_int_eq(number, 2);
+    raw("DELETE FROM revisions");
+    OK(add_revision(store, 1, &number));
+    ck_assert_int_eq(number, 3);
+    struct store_revisions list = {0};
+    OK(store_revision_list(store, uuid_of(1), &list, &err));
+    ck_assert_uint_eq(list.count, 1);
+    store_revisions_done(&list);
+}
+END_TEST
+
+START_TEST(every_start_is_a_generation) {
+    int64_t number = 0, generation = 0;
+    OK(add_revision(store, 1, &number));
+    OK(store_revision_next_generation(store, uuid_of(1), 1, &generation, &err));
+    ck_assert_int_eq(generation, 1);
+    OK(store_revision_set_state(store, uuid_of(1), 1, STORE_REVISION_SERVING, 50, &err));
+    OK(store_revision_set_state(store, uuid_of(1), 1, STORE_REVISION_STOPPED, 60, &err));
+    struct store_revision got = {0};
+    OK(store_revision_get(store, uuid_of(1), 1, &got, &err));
+    ck_assert_int_eq(got.ready_ms, 50);
+    ck_assert_int_eq(got.ended_ms, 60);
+    store_revision_done(&got);
+    OK(store_revision_next_generation(store, uuid_of(1), 1, &generation, &err));
+    ck_assert_int_eq(generation, 2);
+    OK(store_revision_get(store, uuid_of(1), 1, &got, &err));
+    ck_assert_int_eq(got.state, STORE_REVISION_STARTING);
+    ck_assert_int_eq(got.ready_ms, NONE);
+    ck_assert_int_eq(got.ended_ms, NONE);
+    store_revision_done(&got);
+    FAILS(store_revision_set_state(store, uuid_of(1), 1, (enum store_revision_state)9, 1, &err),
+          CTCD_E_INVALID, "9");
+    ck_assert_str_eq(store_revision_state_name((enum store_revision_state)9), "unknown");
+}
+END_TEST
+
+START_TEST(a_back_end_says_what_it_knows) {
+    int64_t number = 0;
+    OK(add_revision(store, 1, &number));
+    OK(store_revision_set(store, uuid_of(1), 1, NULL, "{\"port\":5001}", NULL, &err));
+    OK(store_revision_set(store, uuid_of(1), 1, "/pinned", NULL, "", &err));
+    struct store_revision got = {0};
+    OK(store_revision_get(store, uuid_of(1), 1, &got, &err));
+    ck_assert_str_eq(got.memo, "{\"port\":5001}");
+    ck_assert_str_eq(got.pinned_uri, "/pinned");
+    ck_assert_str_eq(got.url, "");
+    store_revision_done(&got);
+}
+END_TEST
+
+/* ---- the journal ------------------------------------------------------------------------------ */
+
+START_TEST(an_operation_comes_back) {
+    struct store_operation got = {0};
+    ck_assert_int_eq(store_operation_get_open(store, uuid_of(1), &got, &err), CTCD_NONE);
+    OK(begin_operation(store, 50, 1));
+    OK(store_operation_get_open(store, uuid_of(1), &got, &err));
+    ck_assert_str_eq(got.uuid, uuid_of(50));
+    ck_assert_str_eq(got.service, uuid_of(1));
+    ck_assert_int_eq(got.kind, STORE_OPERATION_DEPLOY);
+    ck_assert_str_eq(got.phase, "start");
+    ck_assert_int_eq(got.from_revision, 0);
+    ck_assert_int_eq(got.to_revision, 1);
+    ck_assert_int_eq(got.deadline_ms, 9000);
+    ck_assert_str_eq(got.owner, "1@here");
+    ck_assert_int_eq(got.begun_ms, 500);
+    ck_assert_int_eq(got.ended_ms, NONE);
+    ck_assert_str_eq(got.result, "");
+    store_operation_done(&got);
+    ck_assert_str_eq(store_operation_kind_name(STORE_OPERATION_STOP), "stop");
+    ck_assert_str_eq(store_operation_kind_name((enum store_operation_kind)9), "unknown");
+}
+END_TEST
+
+START_TEST(a_service_has_one_open_operation) {
+    OK(add_service(store, 2));
+    OK(begin_operation(store, 50, 1));
+    FAILS(begin_operation(store, 51, 1), CTCD_E_CONFLICT, "unfinished deploy (start, by 1@here)");
+    OK(begin_operation(store, 52, 2));
+    FAILS(begin_operation(store, 50, 3), CTCD_E_EXISTS, uuid_of(50));
+    OK(store_operation_set_phase(store, uuid_of(50), "drain", &err));
+    OK(store_operation_set_owner(store, uuid_of(50), "2@here", 9999, &err));
+    OK(store_operation_set_revision(store, uuid_of(50), 4, &err));
+    struct store_operation got = {0};
+    OK(store_operation_get_open(store, uuid_of(1), &got, &err));
+    ck_assert_str_eq(got.phase, "drain");
+    ck_assert_str_eq(got.owner, "2@here");
+    ck_assert_int_eq(got.deadline_ms, 9999);
+    ck_assert_int_eq(got.to_revision, 4);
+    store_operation_done(&got);
+    OK(store_operation_end(store, uuid_of(50), "undone", 800, &err));
+    FAILS(store_operation_end(store, uuid_of(50), "", 900, &err), CTCD_E_CONFLICT, "has ended");
+    FAILS(store_operation_set_phase(store, uuid_of(50), "x", &err), CTCD_E_CONFLICT, "has ended");
+    FAILS(store_operation_set_owner(store, uuid_of(50), "x", 1, &err), CTCD_E_CONFLICT,
+          "has ended");
+    FAILS(store_operation_set_revision(store, uuid_of(50), 1, &err), CTCD_E_CONFLICT, "has ended");
+    OK(begin_operation(store, 51, 1));
+    struct store_operations list = {0};
+    OK(store_operation_list(store, NULL, false, &list, &err));
+    ck_assert_uint_eq(list.count, 3);
+    ck_assert_int_eq(list.items[0].ended_ms, 800);
+    ck_assert_str_eq(list.items[0].result, "undone");
+    store_operations_done(&list);
+    OK(store_operation_list(store, NULL, true, &list, &err));
+    ck_assert_uint_eq(list.count, 2);
+    store_operations_done(&list);
+    OK(store_operation_list(store, uuid_of(1), false, &list, &err));
+    ck_assert_uint_eq(list.count, 2);
+    store_operations_done(&list);
+}
+END_TEST
+
+START_TEST(the_switch_is_one_step) {
+    int64_t number = 0;
+    OK(add_revision(store, 1, &number));
+    OK(begin_operation(store, 50, 1));
+    OK(store_service_switch(store, uuid_of(1), 1, NULL, uuid_of(50), "switched", 600, &err));
+    OK(store_operation_end(store, uuid_of(50), "", 601, &err));
+    OK(store_service_set_error(store, uuid_of(1), "crashed", "tail", 602, &err));
+    OK(store_service_set_desired(store, uuid_of(1), CTCD_STATE_INACTIVE, &err));
+    OK(add_revision(store, 1, &number));
+    OK(begin_operation(store, 51, 1));
+    OK(store_service_switch(store, uuid_of(1), 2, "http://gateway", uuid_of(51), "drain", 700,
+                            &err));
+    struct store_service service = get_service(1);
+    ck_assert_int_eq(service.revision, 2);
+    ck_assert_str_eq(service.url, "http://gateway");
+    ck_assert_str_eq(service.run, "run1");
+    ck_assert_int_eq(service.desired, CTCD_STATE_ACTIVE);
+    ck_assert_str_eq(service.last_error, "");
+    ck_assert_int_eq(service.last_error_ms, NONE);
+    store_service_done(&service);
+    expect_state(1, STORE_REVISION_DRAINING);
+    expect_state(2, STORE_REVISION_SERVING);
+    struct store_operation operation = {0};
+    OK(store_operation_get_open(store, uuid_of(1), &operation, &err));
+    ck_assert_str_eq(operation.phase, "drain");
+    store_operation_done(&operation);
+}
+END_TEST
+
+START_TEST(a_switch_that_may_not_be_changes_nothing) {
+    int64_t number = 0;
+    OK(add_revision(store, 1, &number));
+    OK(begin_operation(store, 50, 1));
+    FAILS(store_service_switch(store, uuid_of(1), 2, NULL, uuid_of(50), "switched", 600, &err),
+          CTCD_E_NOT_FOUND, "revision 2");
+    struct store_operation operation = {0};
+    OK(store_operation_get_open(store, uuid_of(1), &operation, &err));
+    ck_assert_str_eq(operation.phase, "start");
+    store_operation_done(&operation);
+    OK(store_operation_end(store, uuid_of(50), "undone by another process", 601, &err));
+    FAILS(store_service_switch(store, uuid_of(1), 1, NULL, uuid_of(50), "switched", 600, &err),
+          CTCD_E_CONFLICT, "has ended");
+    expect_state(1, STORE_REVISION_STARTING);
+    struct store_service service = get_service(1);
+    ck_assert_int_eq(service.revision, 0);
+    ck_assert_str_eq(service.url, "");
+    store_service_done(&service);
+}
+END_TEST
+
+START_TEST(removing_keeps_the_journal) {
+    int64_t number = 0;
+    OK(add_revision(store, 1, &number));
+    OK(begin_operation(store, 50, 1));
+    OK(store_begin(store, &err));
+    OK(store_service_remove(store, uuid_of(1), &err));
+    OK(store_operation_end(store, uuid_of(50), "", 1, &err));
+    OK(store_commit(store, &err));
+    struct store_revisions revisions = {0};
+    OK(store_revision_list(store, uuid_of(1), &revisions, &err));
+    ck_assert_uint_eq(revisions.count, 0);
+    store_revisions_done(&revisions);
+    struct store_operations operations = {0};
+    OK(store_operation_list(store, uuid_of(1), false, &operations, &err));
+    ck_assert_uint_eq(operations.count, 1);
+    store_operations_done(&operations);
+    OK(store_check(store, &err));
+}
+END_TEST
+
+SUITE_MAIN_WITH("store_services", setup, home_teardown, a_service_comes_back,
+                one_service_has_an_identity, empty_is_any_in_queries, services_change,
+                what_is_not_there, a_revision_comes_back, numbers_are_never_used_again,
+                every_start_is_a_generation, a_back_end_says_what_it_knows, an_operation_comes_back,
+                a_service_has_one_open_operation, the_switch_is_one_step,
+                a_switch_that_may_not_be_changes_nothing, removing_keeps_the_journal)
