@@ -1,0 +1,234 @@
+/* Schedules as objects (schedule.h): their JSON in the store, creating, finding, deleting. */
+#include <string.h>
+
+#include "core/identity.h"
+#include "engine/pipeline.h"
+#include "engine/schedule.h"
+#include "io/random.h"
+
+static void schedule_free(void *object) {
+    store_schedule_done(&((ctcd_schedule *)object)->record);
+}
+
+static struct json *time_json(int64_t ms) {
+    return ms == CTCD_TIME_NONE ? json_new_null() : json_new_int(ms);
+}
+
+static struct json *spec_json(const struct schedule *s) {
+    struct json *json = json_new_object();
+    if (json_set_int(json, "every_ms", s->spec.every_ms) &&
+        json_set_new(json, "start_ms", time_json(s->spec.start_ms)) &&
+        json_set_new(json, "end_ms", time_json(s->spec.end_ms)) &&
+        json_set_bool(json, "end_inclusive", s->spec.end_inclusive) &&
+        json_set_int(json, "created_ms", s->spec.created_ms) &&
+        json_set_text(json, "catchup", schedule_catchup_name(s->catchup)) &&
+        json_set_text(json, "overlap", schedule_overlap_name(s->overlap)) &&
+        json_set_int(json, "catchup_window_ms", s->catchup_window_ms) &&
+        json_set_int(json, "catchup_max", s->catchup_max))
+        return json;
+    return json_unref(json);
+}
+
+char *schedule_to_json(const struct schedule *schedule) {
+    _cleanup_(json_done) struct json *json = spec_json(schedule);
+    return json_to_text(json);
+}
+
+static int64_t time_of(const struct json *json, const char *key) {
+    return json_get_int(json, key, CTCD_TIME_NONE);
+}
+
+int schedule_from_json(const char *text, struct schedule *ret, ctcd_error **err) {
+    _cleanup_(json_done) struct json *json = NULL;
+    int rc = json_parse(text, strlen(text), 1 << 16, 0, "schedule", &json, err);
+    if (rc)
+        return rc;
+    struct schedule s = {
+        .spec =
+            {
+                .kind = SCHEDULE_INTERVAL,
+                .every_ms = json_get_int(json, "every_ms", 0),
+                .start_ms = time_of(json, "start_ms"),
+                .end_ms = time_of(json, "end_ms"),
+                .created_ms = time_of(json, "created_ms"),
+                .end_inclusive = json_get_bool(json, "end_inclusive", false),
+            },
+        .catchup_window_ms = json_get_int(json, "catchup_window_ms", 0),
+        .catchup_max = json_get_int(json, "catchup_max", 0),
+    };
+    const char *catchup = json_get_text(json, "catchup"), *overlap = json_get_text(json, "overlap");
+    rc = schedule_catchup_parse(catchup ? catchup : "", &s.catchup, err);
+    if (!rc)
+        rc = schedule_overlap_parse(overlap ? overlap : "", &s.overlap, err);
+    if (!rc)
+        rc = schedule_check(&s, err);
+    if (!rc)
+        *ret = s;
+    return rc;
+}
+
+static struct json *schedule_to_json_object(const void *object) {
+    const ctcd_schedule *s = object;
+    struct json *json = json_new_object();
+    struct json *spec = spec_json(&s->spec);
+    bool ok = spec && json_set_text(json, "name", s->record.name ? s->record.name : "") &&
+              json_set_text(json, "uuid", s->record.uuid ? s->record.uuid : "") &&
+              json_set_text(json, "pipeline", s->record.pipeline ? s->record.pipeline : "");
+    for (struct json_iter i = json_members(spec); ok && json_next(&i);)
+        ok = json_set(json, i.key, i.value);
+    json_unref(spec);
+    if (ok && json_set_new(json, "last_processed_ms", time_json(s->record.last_processed_ms)) &&
+        json_set_int(json, "runs", s->runs) && json_set_int(json, "drops", s->drops))
+        return json;
+    return json_unref(json);
+}
+
+static const char *schedule_label(const void *object) {
+    const ctcd_schedule *s = object;
+    return s->record.name ? s->record.name : "";
+}
+
+const struct object_kind SCHEDULE_KIND = {"schedule", schedule_free, schedule_to_json_object,
+                                          schedule_label};
+
+int schedule_new(ctcd_context *ctx, const struct schedule *spec, ctcd_schedule **ret,
+                 ctcd_error **err) {
+    ctcd_schedule *s = object_new(ctx, &SCHEDULE_KIND, sizeof(*s));
+    if (!s)
+        return error_nomem(err);
+    s->spec = *spec;
+    s->record.last_processed_ms = CTCD_TIME_NONE;
+    *ret = s;
+    return 0;
+}
+
+static int from_record(ctcd_context *ctx, struct store_schedule *record, ctcd_schedule **ret,
+                       ctcd_error **err) {
+    struct schedule spec;
+    int rc = schedule_from_json(record->spec, &spec, err);
+    _cleanup_(object_done) ctcd_schedule *s = NULL;
+    if (!rc)
+        rc = schedule_new(ctx, &spec, &s, err);
+    if (rc)
+        return rc;
+    s->record = *record;
+    memset(record, 0, sizeof(*record));
+    rc = store_schedule_count(ctx->store, s->record.id, &s->runs, &s->drops, err);
+    if (rc)
+        return rc;
+    *ret = mem_steal(&s);
+    return 0;
+}
+
+/* A schedule without a start counts from its creation. */
+static int record_it(ctcd_schedule *s, ctcd_pipeline *pipeline, const char *name,
+                     ctcd_error **err) {
+    ctcd_context *ctx = s->object.ctx;
+    char digest[65], uuid[37];
+    int64_t id = 0;
+    struct schedule spec = s->spec;
+    spec.spec.created_ms = context_wall(ctx);
+    int rc = schedule_check(&spec, err);
+    if (!rc)
+        rc = pipeline_put(pipeline, digest, err);
+    if (!rc)
+        rc = random_uuid(uuid, err);
+    if (rc)
+        return rc;
+    _cleanup_(mem_free_ptr) char *text = schedule_to_json(&spec);
+    _cleanup_(mem_free_ptr) char *params = pipeline_params(&pipeline->spec);
+    if (!text || !params)
+        return error_nomem(err);
+    struct store_schedule record = {
+        .uuid = uuid,
+        .name = (char *)(uintptr_t)name,
+        .pipeline = pipeline->spec.name,
+        .digest = digest,
+        .spec = text,
+        .params = params,
+        .created_ms = spec.spec.created_ms,
+        .last_processed_ms = schedule_first_last_processed(&spec.spec),
+    };
+    rc = store_schedule_add(ctx->store, &record, &id, err);
+    struct store_schedule stored = {0};
+    if (!rc)
+        rc = store_schedule_get_id(ctx->store, id, &stored, err);
+    if (rc)
+        return rc;
+    store_schedule_done(&s->record);
+    s->record = stored;
+    s->spec = spec;
+    return 0;
+}
+
+int schedule_create(ctcd_schedule *s, ctcd_pipeline *pipeline, const char *name, ctcd_error **err) {
+    struct store *store = NULL;
+    if (s->record.uuid)
+        return error_set(err, CTCD_E_EXISTS, NULL, "the schedule %s is stored already",
+                         s->record.name);
+    int rc = context_store(s->object.ctx, &store, err);
+    if (!rc && !name)
+        name = pipeline->spec.name;
+    if (!rc)
+        rc = name_check_plain("schedule", name, err);
+    if (!rc)
+        rc = store_begin(store, err);
+    if (rc)
+        return rc;
+    rc = record_it(s, pipeline, name, err);
+    if (!rc)
+        return store_commit(store, err);
+    store_rollback(store);
+    return rc;
+}
+
+int schedule_get(ctcd_context *ctx, const char *name, ctcd_schedule **ret, ctcd_error **err) {
+    struct store *store = NULL;
+    _cleanup_(store_schedule_done) struct store_schedule record = {0};
+    int rc = context_store(ctx, &store, err);
+    if (!rc)
+        rc = store_schedule_get(store, name, &record, err);
+    return rc ? rc : from_record(ctx, &record, ret, err);
+}
+
+int schedule_list(ctcd_context *ctx, ctcd_list **ret, ctcd_error **err) {
+    struct store *store = NULL;
+    _cleanup_(store_schedules_done) struct store_schedules all = {0};
+    int rc = context_store(ctx, &store, err);
+    if (!rc)
+        rc = store_schedule_list(store, &all, err);
+    if (rc)
+        return rc;
+    _cleanup_(object_done) ctcd_list *list = object_list_new(ctx, &SCHEDULE_KIND);
+    if (!list)
+        return error_nomem(err);
+    for (size_t i = 0; i < all.count; i++) {
+        ctcd_schedule *s = NULL;
+        rc = from_record(ctx, &all.items[i], &s, err);
+        if (rc)
+            return rc;
+        if (!object_list_take(list, s))
+            return error_nomem(err);
+    }
+    *ret = mem_steal(&list);
+    return 0;
+}
+
+int schedule_delete(ctcd_schedule *s, ctcd_error **err) {
+    if (!s->record.uuid)
+        return error_set(err, CTCD_E_NOT_FOUND, NULL, "the schedule is not stored");
+    ctcd_context *ctx = s->object.ctx;
+    struct store *store = NULL;
+    int rc = context_store(ctx, &store, err);
+    return rc ? rc : store_schedule_delete(store, s->record.id, context_wall(ctx), err);
+}
+
+void schedule_previous(ctcd_context *ctx, int64_t id, int64_t nominal_ms, int64_t *ret) {
+    struct store_schedule record = {0};
+    struct schedule spec;
+    if (store_schedule_get_id(ctx->store, id, &record, NULL))
+        return;
+    if (!schedule_from_json(record.spec, &spec, NULL))
+        schedule_prev(&spec.spec, nominal_ms, ret);
+    store_schedule_done(&record);
+}
