@@ -1,0 +1,47 @@
+/* What the files of the MLflow back end share: the opened component, and the few facts of a revision that
+   lie in its folder: `alive` and `exit.json` (io/process.h), `log`, and notes of one generation. */
+#ifndef CTCD_DEPLOYERS_MLFLOW_BACKEND_H
+#define CTCD_DEPLOYERS_MLFLOW_BACKEND_H
+
+#include <ctcd/plugin.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "io/http.h"
+
+#define MLFLOW_LOG_LINES 20 /* shown with an error */
+
+struct mlflow {
+    struct http_pool *pool;
+    ctcd_watch *watch;
+    char *python, *host; /* as configured */
+};
+
+/* Hands an error of the layers below to the engine, and returns rc. *err is released. */
+int mlflow_fail(ctcd_call *call, int rc, ctcd_error **err);
+
+/* Owned texts; NULL = out of memory. */
+char *mlflow_file(const ctcd_revision *revision, const char *name); /* in its folder */
+char *mlflow_marker(const ctcd_revision *revision, int64_t generation);
+
+/* Notes: that this generation was ready once; that what its lost monitor left was killed. */
+#define NOTE_READY "ready"
+#define NOTE_CLEARED "cleared"
+bool mlflow_noted(const ctcd_revision *revision, const char *note);
+void mlflow_note(const ctcd_revision *revision, const char *note); /* as well as it can */
+
+/* The port in the memo of an earlier start; 0 = none. */
+int mlflow_port(const ctcd_revision *revision);
+
+/* The methods, one file each. */
+int mlflow_validate(void *impl, ctcd_call *call, ctcd_revision *want);         /* model.c */
+int mlflow_apply(void *impl, ctcd_call *call, ctcd_revision *want);            /* server.c */
+int mlflow_observe(void *impl, ctcd_call *call, const ctcd_revision *revision, /* look.c */
+                   ctcd_observation *out);
+int mlflow_remove(void *impl, ctcd_call *call, const ctcd_revision *revision,
+                  uint32_t flags); /* stop.c */
+int mlflow_predict(void *impl, ctcd_call *call, const ctcd_revision *revision, const char *body,
+                   ctcd_text *out); /* predict.c */
+
+#endif

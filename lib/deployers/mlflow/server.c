@@ -1,0 +1,164 @@
+/* apply: starts the server of a revision under a shim of its own, once for each generation. The port is
+   ours before the server is: it gets the listening socket as descriptor 3, so nothing else can answer
+   there, and requests wait in its backlog while the model is loaded. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/strv.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "deployers/mlflow/backend.h"
+#include "deployers/mlflow/model.h"
+#include "deployers/mlflow/verdict.h"
+#include "io/file.h"
+#include "io/process.h"
+
+#define SERVER_APP "mlflow.pyfunc.scoring_server.app:app"
+
+struct apply {
+    bool listens;
+    int fd, port;
+};
+
+static void apply_done(void *memory) {
+    struct apply *a = memory;
+    if (a->listens)
+        (void)close(a->fd);
+    a->listens = false;
+}
+
+/* The port of an earlier start where it is free, so that the URL survives a stop. */
+static int listen_again(const struct mlflow *backend, const ctcd_revision *want, struct apply *a,
+                        ctcd_error **err) {
+    int before = mlflow_port(want);
+    int rc = process_listen(backend->host, before, &a->fd, &a->port, err);
+    if (rc == CTCD_E_EXISTS && before) {
+        error_done(err);
+        rc = process_listen(backend->host, 0, &a->fd, &a->port, err);
+    }
+    a->listens = rc == 0;
+    return rc;
+}
+
+/* Where clients on this machine reach it; owned. */
+static char *url_at(const char *host, int port) {
+    if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "localhost") == 0)
+        host = "127.0.0.1";
+    if (strcmp(host, "::") == 0)
+        host = "::1";
+    bool six = strchr(host, ':') != NULL;
+    return mem_text("http://%s%s%s:%d" MLFLOW_INVOCATIONS, six ? "[" : "", host, six ? "]" : "",
+                    port);
+}
+
+/* CTCD_AGAIN: port and URL are to be committed before anything runs; without change they are already. */
+static int publish(const struct mlflow *backend, ctcd_call *call, ctcd_revision *want, int port) {
+    _cleanup_(mem_free_ptr) char *url = url_at(backend->host, port);
+    _cleanup_(mem_free_ptr) char *memo = mem_text("{\"port\":%d}", port);
+    if (!url || !memo)
+        return CTCD_E_NOMEM;
+    if (text_same(url, ctcd_revision_url(want)) && text_same(memo, ctcd_revision_memo(want)))
+        return 0;
+    int rc = ctcd_revision_set_url(want, url);
+    if (!rc)
+        rc = ctcd_revision_set_memo(want, memo);
+    if (!rc)
+        rc = ctcd_call_wait_until(call, ctcd_call_now(call));
+    return rc ? rc : CTCD_AGAIN;
+}
+
+/* The log goes on from start to start; what belongs to which is told by a line between. */
+static int begin_log(const ctcd_revision *want, const char *path, ctcd_error **err) {
+    char now[TIME_TEXT_SIZE];
+    time_to_text((int64_t)time(NULL) * 1000, now);
+    _cleanup_(mem_free_ptr) char *line =
+        mem_text(LOG_START "revision %lld, start %lld, %s\n", (long long)ctcd_revision_number(want),
+                 (long long)ctcd_revision_generation(want), now);
+    if (!line)
+        return error_nomem(err);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return error_system(err, errno, "cannot open the log %s", path);
+    size_t size = strlen(line);
+    ssize_t n = write(fd, line, size);
+    int failed = n < 0 ? errno : (size_t)n < size ? ENOSPC : 0;
+    (void)close(fd);
+    return failed ? error_system(err, failed, "cannot write to the log %s", path) : 0;
+}
+
+static bool make_arguments(const ctcd_revision *want, const char *python, char ***ret) {
+    const ctcd_options *options = ctcd_revision_options(want);
+    return strv_add(ret, python) && strv_add(ret, "-m") && strv_add(ret, "uvicorn") &&
+           strv_add(ret, "--fd") && strv_take(ret, mem_text("%d", CHILD_LISTEN_FD)) &&
+           strv_add(ret, "--workers") &&
+           strv_take(ret, mem_text("%lld", (long long)ctcd_options_number(options, "workers"))) &&
+           (ctcd_options_number(options, "access_log") || strv_add(ret, "--no-access-log")) &&
+           strv_add(ret, SERVER_APP);
+}
+
+static bool make_environment(const ctcd_revision *want, char ***ret) {
+    return strv_take(ret, mem_text("__pyfunc_model_path__=%s", ctcd_revision_pinned_uri(want))) &&
+           strv_add(ret, "PYTHONUNBUFFERED=1");
+}
+
+static int start(const struct mlflow *backend, const ctcd_revision *want, int fd,
+                 ctcd_error **err) {
+    _cleanup_(mem_free_ptr) char *python = NULL;
+    _cleanup_(mem_free_ptr) char *log = mlflow_file(want, "log");
+    _cleanup_(mem_free_ptr) char *marker = mlflow_marker(want, ctcd_revision_generation(want));
+    _cleanup_(strv_done) char **argv = NULL;
+    _cleanup_(strv_done) char **env = NULL;
+    if (!log || !marker)
+        return error_nomem(err);
+    int rc = python_find(backend->python, &python, err);
+    if (rc)
+        return rc;
+    if (!make_arguments(want, python, &argv) || !make_environment(want, &env))
+        return error_nomem(err);
+    rc = begin_log(want, log, err);
+    if (rc)
+        return rc;
+    struct child_spec spec = {
+        .dir = ctcd_revision_folder(want),
+        .generation = ctcd_revision_generation(want),
+        .argv = argv,
+        .env = env,
+        .cwd = ctcd_revision_folder(want), /* `python -m` looks for modules here first */
+        .log = log,
+        .listen_fd = fd,
+        .marker = marker,
+        .grace_ms = -1,
+        .shim_path = ctcd_revision_shim(want),
+    };
+    return child_start(&spec, err);
+}
+
+int mlflow_apply(void *impl, ctcd_call *call, ctcd_revision *want) {
+    const struct mlflow *backend = impl;
+    _cleanup_(error_done) ctcd_error *err = NULL;
+    struct child_status child;
+    struct apply *a = NULL;
+    int rc = ctcd_call_scratch(call, sizeof *a, apply_done, (void **)&a);
+    if (rc)
+        return rc;
+    rc = child_look(ctcd_revision_folder(want), ctcd_revision_generation(want), &child, &err);
+    if (!rc && child.state != CHILD_NOT_STARTED)
+        return 0; /* this generation has had its start; observe tells what became of it */
+    if (!rc && !a->listens) {
+        ctcd_call_progress(call, "starting its server");
+        rc = model_check(ctcd_revision_pinned_uri(want), &err);
+        if (!rc)
+            rc = listen_again(backend, want, a, &err);
+        if (!rc)
+            rc = publish(backend, call, want, a->port);
+        if (rc == CTCD_AGAIN)
+            return rc;
+    }
+    if (!rc)
+        rc = start(backend, want, a->fd, &err);
+    return rc ? mlflow_fail(call, rc, &err) : 0;
+}
