@@ -1,5 +1,6 @@
 /* Errors for people, and exit codes for scripts. Used by main() and by what finds fault with a request. */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,18 @@ int usage_error(const char *hint, const char *format, ...) {
     return status;
 }
 
+static volatile sig_atomic_t reader_left;
+
+static void on_broken_pipe(int number) {
+    (void)number;
+    reader_left = 1;
+}
+
+void notice_broken_pipe(void) {
+    struct sigaction action = {.sa_handler = on_broken_pipe, .sa_flags = SA_RESTART};
+    sigaction(SIGPIPE, &action, NULL);
+}
+
 int finish_output(int status) {
     int failed = ferror(stdout);
     errno = 0;
@@ -99,7 +112,7 @@ int finish_output(int status) {
         failed = 1;
     if (!failed)
         return status;
-    if (errno != EPIPE)
+    if (errno != EPIPE && !reader_left)
         complain(0, NULL, "writing the output failed%s%s", errno ? ": " : "",
                  errno ? strerror(errno) : "");
     return status ? status : EXIT_FAILED;

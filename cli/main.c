@@ -1,6 +1,5 @@
 /* The command ctcd: reads the command line, opens the home, carries the command out, reports. */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,10 +12,6 @@ static int fill_standard_files(void) {
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
             return EXIT_FAILED;
     return 0;
-}
-
-static void on_broken_pipe(int number) {
-    (void)number; /* the write says so; a handler, unlike SIG_IGN, is not handed on to children */
 }
 
 static int open_context(struct request *req, ctcd_error **err) {
@@ -54,10 +49,9 @@ static int carry_out(struct request *req) {
 }
 
 int main(int argc, char **argv) {
-    struct sigaction quiet = {.sa_handler = on_broken_pipe, .sa_flags = SA_RESTART};
     if (fill_standard_files() != 0)
         return EXIT_FAILED;
-    sigaction(SIGPIPE, &quiet, NULL);
+    notice_broken_pipe();
     struct request req = {0};
     int status = request_parse(&req, argc, argv);
     if (!status)

@@ -28,6 +28,9 @@ int complain(int status, const char *hint, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Flushes standard output; -> EXIT_FAILED where that fails, else status. A reader that left is no news. */
 int finish_output(int status);
+/* Writing to a reader that left fails instead of ending the command. By a handler: SIG_IGN, unlike it,
+   would be handed on to children. */
+void notice_broken_pipe(void);
 
 /* output.c */
 /* "json", "yaml", "name", or NULL = a table. */

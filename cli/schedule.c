@@ -54,8 +54,9 @@ int cmd_schedule_create(struct request *req, ctcd_error **err) {
     _drop_(pipeline) ctcd_pipeline *pipeline = NULL;
     _drop_(schedule) ctcd_schedule *schedule = NULL;
     int rc = load_pipeline(req, &pipeline, err);
-    if (!rc)
-        rc = ctcd_pipeline_schedule(pipeline, &schedule, err);
+    if (rc)
+        return rc;
+    rc = ctcd_pipeline_schedule(pipeline, &schedule, err);
     if (rc == CTCD_NONE)
         return usage_error("add schedule: {interval: 60s}", "%s says nothing of a schedule",
                            argument(req, 0));
@@ -161,6 +162,22 @@ static int read_next(const struct request *req, struct next *next, ctcd_error **
     return rc ? rc : option_count(req, "count", &next->count);
 }
 
+/* 0 also where there are fewer than were asked for. */
+static int print_next(const ctcd_schedule *schedule, const struct next *next, ctcd_error **err) {
+    int64_t when_ms = next->after_ms;
+    for (int64_t i = 0; !next->count || i < next->count; i++) {
+        char text[32];
+        int rc = ctcd_schedule_next(schedule, when_ms, &when_ms, err);
+        if (!rc)
+            rc = ctcd_time_format(when_ms, text, sizeof text);
+        if (rc)
+            return rc == CTCD_NONE ? 0 : rc;
+        if (puts(text) == EOF)
+            return 0; /* main() says so */
+    }
+    return 0;
+}
+
 int cmd_schedule_next(struct request *req, ctcd_error **err) {
     _drop_(schedule) ctcd_schedule *schedule = NULL;
     struct next next;
@@ -169,13 +186,5 @@ int cmd_schedule_next(struct request *req, ctcd_error **err) {
         rc = ctcd_schedule_new_interval(req->ctx, next.every_ms, &schedule, err);
     if (!rc)
         rc = ctcd_schedule_set_window(schedule, next.start_ms, next.end_ms, 0, err);
-    for (int64_t i = 0; !rc && !ferror(stdout) && (!next.count || i < next.count); i++) {
-        char text[32];
-        rc = ctcd_schedule_next(schedule, next.after_ms, &next.after_ms, err);
-        if (!rc)
-            rc = ctcd_time_format(next.after_ms, text, sizeof text);
-        if (!rc)
-            puts(text);
-    }
-    return rc == CTCD_NONE ? 0 : rc;
+    return rc ? rc : print_next(schedule, &next, err);
 }

@@ -27,7 +27,7 @@ def on_terminal(home, *args, columns=200, env=None):
                 os.dup2(theirs, fd)
             os.closerange(3, 256)
             os.chdir(home.folder)
-            os.execve(argv[0], argv, dict(home.env, TERM="xterm", **(env or {})))
+            os.execve(argv[0], argv, {**home.env, "TERM": "xterm", **(env or {})})
         finally:
             os._exit(127)
     os.close(theirs)

@@ -103,6 +103,10 @@ class Typos(Usage):
 class Forms(Usage):
     """What is the same although it is typed in another way."""
 
+    def setUp(self):
+        super().setUp()
+        self.home.run("stack", "set", "default")
+
     def test_options_and_words(self):
         wanted = self.home.json("stack", "list")
         for args in [("stack", "list", "-o", "json"), ("stack", "list", "-ojson"),
