@@ -30,6 +30,7 @@ char *mlflow_marker(const ctcd_revision *revision, int64_t generation);
 #define NOTE_CLEARED "cleared"
 bool mlflow_noted(const ctcd_revision *revision, const char *note);
 void mlflow_note(const ctcd_revision *revision, const char *note); /* as well as it can */
+void mlflow_forget_notes(const ctcd_revision *revision); /* of the generation before this one */
 
 /* The port in the memo of an earlier start; 0 = none. */
 int mlflow_port(const ctcd_revision *revision);

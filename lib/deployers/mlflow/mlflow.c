@@ -81,20 +81,31 @@ char *mlflow_marker(const ctcd_revision *revision, int64_t generation) {
                     (long long)ctcd_revision_number(revision), (long long)generation);
 }
 
-static char *note_path(const ctcd_revision *revision, const char *note) {
-    return mem_text("%s/%s.%lld", ctcd_revision_folder(revision), note,
-                    (long long)ctcd_revision_generation(revision));
+static char *note_path(const ctcd_revision *revision, const char *note, int64_t generation) {
+    return mem_text("%s/%s.%lld", ctcd_revision_folder(revision), note, (long long)generation);
 }
 
 bool mlflow_noted(const ctcd_revision *revision, const char *note) {
-    _cleanup_(mem_free_ptr) char *path = note_path(revision, note);
+    _cleanup_(mem_free_ptr) char *path =
+        note_path(revision, note, ctcd_revision_generation(revision));
     return path && file_exists(path);
 }
 
 void mlflow_note(const ctcd_revision *revision, const char *note) {
-    _cleanup_(mem_free_ptr) char *path = note_path(revision, note);
+    _cleanup_(mem_free_ptr) char *path =
+        note_path(revision, note, ctcd_revision_generation(revision));
     if (path)
         (void)file_write(path, "", 0, 0600, NULL);
+}
+
+void mlflow_forget_notes(const ctcd_revision *revision) {
+    static const char *const notes[] = {NOTE_READY, NOTE_CLEARED};
+    for (size_t i = 0; i < sizeof notes / sizeof *notes; i++) {
+        _cleanup_(mem_free_ptr) char *path =
+            note_path(revision, notes[i], ctcd_revision_generation(revision) - 1);
+        if (path)
+            (void)file_remove(path, NULL);
+    }
 }
 
 int mlflow_port(const ctcd_revision *revision) {

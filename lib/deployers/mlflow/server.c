@@ -122,6 +122,7 @@ static int start(const struct mlflow *backend, const ctcd_revision *want, int fd
     rc = begin_log(want, log, err);
     if (rc)
         return rc;
+    mlflow_forget_notes(want);
     struct child_spec spec = {
         .dir = ctcd_revision_folder(want),
         .generation = ctcd_revision_generation(want),
