@@ -136,8 +136,8 @@ START_TEST(signals_of_the_host_do_not_reach_it) {
     char log[1024];
     nest_read(n, "log", log, sizeof log);
     unsigned long long pending = 1, blocked = 1, ignored = 1;
-    ck_assert_int_eq(sscanf(log, "SigPnd: %llx SigBlk: %llx SigIgn: %llx", &pending, &blocked, &ignored),
-                     3);
+    ck_assert_int_eq(
+        sscanf(log, "SigPnd: %llx SigBlk: %llx SigIgn: %llx", &pending, &blocked, &ignored), 3);
     ck_assert_uint_eq(pending, 0);
     ck_assert_uint_eq(blocked, 0);
     /* The C library's own two signals (32, 33) are ignored in whatever posix_spawn started, as make
