@@ -49,8 +49,9 @@ int server_state(const struct server_facts *facts) {
 }
 
 bool server_is_final(const struct server_facts *facts) {
-    bool runs = facts->child == CHILD_STARTING || facts->child == CHILD_RUNNING;
-    return !runs || (facts->crash_loop && !facts->was_ready && facts->probe != SERVER_READY);
+    if (facts->child == CHILD_RUNNING)
+        return facts->crash_loop && !facts->was_ready && facts->probe != SERVER_READY;
+    return facts->child != CHILD_STARTING;
 }
 
 /* ---- the log -------------------------------------------------------------------------------------- */
