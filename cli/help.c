@@ -16,7 +16,7 @@ static void print_lines(const char *lines, const char *indent) {
 static void print_option(const struct option_spec *option) {
     char *left = text_of("--%s%s%s", option->name, option->value ? "=" : "",
                          option->value ? option->value : "");
-    printf("  %c%c%c %-29s %s\n", option->letter ? '-' : ' ', option->letter ? option->letter : ' ',
+    printf("  %c%c%c %-30s %s\n", option->letter ? '-' : ' ', option->letter ? option->letter : ' ',
            option->letter ? ',' : ' ', left, option->help);
     free(left);
 }
@@ -52,8 +52,9 @@ static void print_flavor(ctcd_context *ctx, int type, const char *flavor, int sc
         const char *required = ctcd_flavor_option(ctx, type, flavor, scope, i, "required");
         char *left = text_of("%s%s=%s", scope == CTCD_SCOPE_COMPONENT ? "--" : "--option ", name,
                              strncmp(kind, "choice:", 7) == 0 ? kind + 7 : kind);
-        printf("      %-29s %s%s%s%s\n", left, text, value ? "; default " : "", value ? value : "",
-               strcmp(required, "yes") == 0 ? "; required" : "");
+        printf("      %-30s %.*s%s%s%s%s\n", left, (int)strcspn(text, "\n"), text,
+               value ? " (default " : "", value ? value : "", value ? ")" : "",
+               strcmp(required, "yes") == 0 ? " (required)" : "");
         free(left);
     }
 }

@@ -81,21 +81,29 @@ static void print_services(const ctcd_list *statuses, int only_running) {
     table_print(table);
 }
 
+static int print_list(const ctcd_list *list, const char *format, ctcd_error **err) {
+    char *text = NULL;
+    int rc = ctcd_list_format(list, format, &text, err);
+    return print_text(rc, text);
+}
+
 int cmd_served_list(struct request *req, ctcd_error **err) {
     _drop_(list) ctcd_list *services = NULL;
     _drop_(list) ctcd_list *statuses = NULL;
+    const char *format = output_format(req);
+    int only_running = option(req, "running") != NULL;
+    if (format && only_running)
+        return usage_error("choose by the state that it prints",
+                           "--running is for tables, not for %s", format);
     int rc = find_services(req, &services, err);
+    if (!rc && format && strcmp(format, "name") == 0) /* no server need be asked for that */
+        return print_list(services, format, err);
     if (!rc)
         rc = observe(req, services, &statuses, err);
-    if (rc)
-        return rc;
-    if (output_format(req)) {
-        char *text = NULL;
-        rc = ctcd_list_format(statuses, output_format(req), &text, err);
-        rc = print_text(rc, text);
-    } else {
-        print_services(statuses, option(req, "running") != NULL);
-    }
+    if (!rc && format)
+        rc = print_list(statuses, format, err);
+    else if (!rc)
+        print_services(statuses, only_running);
     return rc ? rc : report_unknown(statuses);
 }
 

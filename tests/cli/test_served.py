@@ -47,7 +47,7 @@ class Deploy(StandInCase):
         sample = self.home.file("sample.json", ROWS)
         made = self.deploy(self.model(), "--pipeline", PIPELINE, "--step", STEP, "--option", "workers=1",
                            "--metrics", metrics, "--smoke", sample, "--deployer", "ml", "-o", "json").json
-        self.assertEqual((made["pipeline"], made["step"], made["metrics"]),
+        self.assertEqual((made["pipeline_name"], made["pipeline_step_name"], made["metrics"]),
                          (PIPELINE, STEP, json.loads(metrics)))
 
     def test_identities_are_separate(self):
@@ -99,8 +99,8 @@ class Deploy(StandInCase):
         self.assertIn("\n  next: ", said.err)
 
     def test_no_wait(self):
-        for args in [("--no-wait",), ("--timeout", "0", "--model", "other")]:
-            said = self.deploy(self.model(1, "ready-after 300"), *args)
+        for name, *args in [("digits", "--no-wait"), ("other", "--timeout", "0")]:
+            said = self.deploy(self.model(1, "ready-after 300"), *args, name=name)
             self.assertIn("in the background", said.out)
         self.assertTrue(support.wait_for(
             lambda: [s["state"] for s in self.services()] == ["active", "active"]))
@@ -230,7 +230,7 @@ class Look(StandInCase):
 
     def test_logs(self):
         self.deploy(self.model(1, "chatty 30"), name="chatty")
-        chatty = [s["uuid"] for s in self.services() if s["model"] == "chatty"][0]
+        chatty = [s["uuid"] for s in self.services() if s["model_name"] == "chatty"][0]
         everything = self.home.run("served-models", "logs", chatty).out.splitlines()
         self.assertGreaterEqual(len(everything), 30)
         self.assertEqual(self.home.run("served-models", "logs", chatty, "--lines", "5").out.splitlines(),
@@ -249,7 +249,7 @@ class Look(StandInCase):
 
     def test_a_silent_server(self):
         self.deploy(self.model(1), name="quiet")
-        quiet = [s["uuid"] for s in self.services() if s["model"] == "quiet"][0]
+        quiet = [s["uuid"] for s in self.services() if s["model_name"] == "quiet"][0]
         uri = self.home.json("served-models", "describe", quiet)["model_uri"]
         self.home.file(os.path.join(uri.replace("file://", ""), "behaviour"), "silent\n")
         said = self.home.run("served-models", "list", "--timeout", "1s", status=7)
