@@ -57,20 +57,18 @@ int cmd_run_list(struct request *req, ctcd_error **err) {
         rc = ctcd_list_format(list, output_format(req), &text, err);
         return print_text(rc, text);
     }
+    /* The name says the pipeline and the start; with both besides, no window would be wide enough. */
     struct table *table =
-        table_new(NULL, (const char *const[]){"STATUS", "NAME", "PIPELINE", "SCHEDULE", "NOMINAL",
-                                              "STARTED", "DURATION", "DECISION", NULL});
+        table_new(NULL, (const char *const[]){"STATUS", "NAME", "SCHEDULE", "NOMINAL", "DURATION",
+                                              "DECISION", NULL});
     for (size_t i = 0; i < ctcd_list_count(list); i++) {
         const ctcd_run *run = ctcd_list_run(list, i);
         char *nominal = time_text(ctcd_run_nominal(run));
-        char *started = time_text(ctcd_run_started(run));
         char *duration = span_text(ctcd_run_started(run), ctcd_run_ended(run));
-        table_row(table,
-                  (const char *const[]){ctcd_run_status(run), ctcd_run_name(run),
-                                        ctcd_run_pipeline(run), ctcd_run_schedule(run), nominal,
-                                        started, duration, verdict_of(decision_of(run))});
+        table_row(table, (const char *const[]){ctcd_run_status(run), ctcd_run_name(run),
+                                               ctcd_run_schedule(run), nominal, duration,
+                                               verdict_of(decision_of(run))});
         free(nominal);
-        free(started);
         free(duration);
     }
     table_print(table);

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import unittest
 
@@ -141,6 +142,44 @@ class Signals(StandInCase):
         self.assertEqual(answer["predictions"], [1, 1])
 
 
+    def start(self, disposition, *args):
+        """Starts the command with the signal's default or ignored action, whatever ours is."""
+        number, action = disposition
+        process = subprocess.Popen([self.home.ctcd, *args], env=self.home.env, cwd=self.home.folder,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL,
+                                   preexec_fn=lambda: signal.signal(number, action))
+        self.home.started.append(process)
+        return process
+
+    def test_ctrl_c(self):
+        process = self.start((signal.SIGINT, signal.SIG_DFL), "deploy", self.model(1, "deaf"),
+                             "--model-name", "digits")
+        self.assertTrue(support.wait_for(self.servers))
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(support.SAFETY), 128 + signal.SIGINT)
+        self.assertTrue(support.wait_for(lambda: not self.home.processes(), 15), self.home.processes())
+
+    def test_what_was_ignored_stays_ignored(self):
+        process = self.start((signal.SIGINT, signal.SIG_IGN), "deploy",
+                             self.model(1, "ready-after 1000"), "--model-name", "digits")
+        self.assertTrue(support.wait_for(self.servers))
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(support.SAFETY), 0)
+
+    def test_a_second_signal_does_not_wait_for_the_undoing(self):
+        process = self.start((signal.SIGTERM, signal.SIG_DFL), "deploy",
+                             self.model(1, "deaf", "ignore-term"), "--model-name", "digits")
+        self.assertTrue(support.wait_for(self.servers))
+        while process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            support.wait_for(lambda: process.poll() is not None, 0.1)
+        self.assertEqual(process.returncode, 128 + signal.SIGTERM)
+        for uuid in self.home.run("served-models", "list", "-o", "name").out.split():
+            self.home.run("served-models", "delete", "--force", uuid)
+        self.assertTrue(support.wait_for(lambda: not self.home.processes(), 15), self.home.processes())
+
+
 class Predict(StandInCase):
     def setUp(self):
         super().setUp()
@@ -174,6 +213,8 @@ class Predict(StandInCase):
 
 
 class Look(StandInCase):
+    home_in_a_blank = True
+
     def setUp(self):
         super().setUp()
         self.deploy(self.model(1), "--pipeline", PIPELINE, "--step", STEP)
