@@ -384,8 +384,8 @@ static void wait_for_child(struct shim *s) {
 }
 
 /* Until none of its own is left. Without any child of ours one look is proof, as we are the subreaper;
-   otherwise (a server that a step deployed may be among our children by now) it takes two, since a
-   process in the middle of an exec shows no environment. */
+   otherwise (a server that a step deployed may be among our children by now) it takes two: one could
+   have been born behind our back while we read /proc. */
 static void end_the_rest(struct shim *s) {
     int64_t deadline = now_ms(CLOCK_MONOTONIC) + s->grace_ms, pause = LOOK_MIN_MS;
     int sig = s->killing || s->grace_ms == 0 ? SIGKILL : SIGTERM;

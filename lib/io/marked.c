@@ -10,13 +10,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NEEDLE "CTCD_MARKER="
 #define ENVIRON_MAX                                                                                \
     (8 * 1024 * 1024) /* the kernel's limit is lower unless the stack limit was raised */
 
-enum carries { CARRIES_NONE, CARRIES_OURS, CARRIES_OTHER };
+#define KERNEL_THREAD 0x00200000u /* in the flags of /proc/PID/stat */
+#define ENV_END_FIELD 51          /* there, too, counted from 1 */
+#define EXEC_WAIT_MS 200          /* in all of one scan */
+
+struct search {
+    const char *marker;
+    pid_t session;
+    int sig;
+};
+
+enum carries { CARRIES_NONE, CARRIES_OURS, CARRIES_OTHER, CARRIES_NOTHING_YET };
 
 /* Goes through the entries of an environment as its bytes come. */
 struct entries {
@@ -64,12 +75,18 @@ static enum carries marker_of(int proc, pid_t pid, const char *marker) {
             entries_add(&e, bytes[i]);
     }
     (void)close(fd);
-    return e.found;
+    return e.found == CARRIES_NONE && total == 0 ? CARRIES_NOTHING_YET : e.found;
 }
 
-/* Alive and in the session? The name in /proc/PID/stat may hold anything, also brackets. */
-static bool in_session(int proc, pid_t pid, pid_t session) {
-    char path[32], text[1024];
+/* What /proc/PID/stat says. */
+struct stat_line {
+    bool lives, kernel;
+    pid_t session;
+    unsigned long long env_end; /* 0 in the middle of an exec */
+};
+
+static bool read_stat(int proc, pid_t pid, struct stat_line *ret) {
+    char path[32], text[2048];
     (void)snprintf(path, sizeof path, "%d/stat", (int)pid);
     int fd = openat(proc, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
@@ -77,41 +94,70 @@ static bool in_session(int proc, pid_t pid, pid_t session) {
     ssize_t n = read(fd, text, sizeof text - 1);
     (void)close(fd);
     text[n > 0 ? n : 0] = '\0';
-    const char *rest = strrchr(text, ')');
+    const char *rest = strrchr(text, ')'); /* the name before may hold anything, also brackets */
     char state;
-    int its;
-    if (!rest || sscanf(rest + 1, " %c %*d %*d %d", &state, &its) != 2)
+    unsigned flags;
+    int session;
+    if (!rest || sscanf(rest + 1, " %c %*d %*d %d %*d %*d %u", &state, &session, &flags) != 3)
         return false;
-    return its == session && state != 'Z' && state != 'X';
+    *ret = (struct stat_line){.lives = state != 'Z' && state != 'X',
+                              .kernel = (flags & KERNEL_THREAD) != 0,
+                              .session = session};
+    for (int field = 3; rest && field < ENV_END_FIELD; field++)
+        rest = strchr(rest + 2, ' ') ? strchr(rest + 2, ' ') - 1 : NULL;
+    if (rest)
+        ret->env_end = strtoull(rest + 2, NULL, 10);
+    return true;
+}
+
+/* A process in the middle of an exec shows no environment, for less than a millisecond of its own time;
+   it would be overlooked, and live. budget: milliseconds left for waiting, in all. */
+static enum carries settled_marker_of(int proc, pid_t pid, const char *marker, int *budget) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct stat_line stat;
+    for (;; (*budget)--) {
+        enum carries carries = marker_of(proc, pid, marker);
+        if (carries != CARRIES_NOTHING_YET)
+            return carries;
+        if (!read_stat(proc, pid, &stat) || !stat.lives || stat.kernel || stat.env_end)
+            return CARRIES_NONE;
+        if (*budget <= 0)
+            return CARRIES_NOTHING_YET;
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 /* The pidfd comes first: should the pid be given to another process while we look at it, the signal goes
    to the one that is gone. */
-static bool signal_one(int proc, pid_t pid, const char *marker, pid_t session, int sig) {
+static bool signal_one(int proc, pid_t pid, const struct search *search, int *budget) {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (fd < 0)
         return false;
-    enum carries carries = marker_of(proc, pid, marker);
-    bool ours = carries == CARRIES_OURS ||
-                (carries == CARRIES_NONE && session && in_session(proc, pid, session));
+    struct stat_line stat;
+    enum carries carries = settled_marker_of(proc, pid, search->marker, budget);
+    bool ours = carries == CARRIES_OURS;
+    if (carries == CARRIES_NONE && search->session)
+        ours = read_stat(proc, pid, &stat) && stat.lives && stat.session == search->session;
     /* Gone meanwhile: not one of ours any more. Not allowed (set-uid): it counts, so it is reported. */
-    if (ours && syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) != 0 && errno == ESRCH)
+    if (ours && syscall(SYS_pidfd_send_signal, fd, search->sig, NULL, 0) != 0 && errno == ESRCH)
         ours = false;
     (void)close(fd);
-    return ours;
+    return ours || carries == CARRIES_NOTHING_YET;
 }
 
 int marked_signal(const char *marker, pid_t session, int sig, size_t *ret_count) {
     DIR *folder = opendir("/proc");
     if (!folder)
         return errno;
+    const struct search search = {.marker = marker, .session = session, .sig = sig};
+    int budget = EXEC_WAIT_MS;
     size_t count = 0;
     struct dirent *entry;
     while ((errno = 0, entry = readdir(folder))) {
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
         pid_t pid = (pid_t)atoi(entry->d_name);
-        if (pid > 0 && pid != getpid() && signal_one(dirfd(folder), pid, marker, session, sig))
+        if (pid > 0 && pid != getpid() && signal_one(dirfd(folder), pid, &search, &budget))
             count++;
     }
     int failed = errno;

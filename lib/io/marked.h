@@ -7,7 +7,8 @@
 #include <sys/types.h>
 
 /* Counts them into ret_count (may be NULL) and sends sig to each (0 = none), by pidfd; never to the
-   caller itself.
+   caller itself. Waits for processes that are in the middle of an exec, 200 ms in all; one that still is
+   counts, though it may not be one of them: look again.
 
    session (0 = none): also processes of that session whose environment tells no marker at all. Servers
    that write their title over their environment (setproctitle) would otherwise be overlooked; a session

@@ -103,7 +103,8 @@ int child_signal(const char *dir, int64_t generation, int sig, ctcd_error **err)
 int child_fence(const char *dir, int64_t generation, ctcd_error **err);
 
 /* For MONITOR_LOST: SIGKILL to every process whose environment has exactly CTCD_MARKER=marker, by pidfd.
-   ret_count (may be NULL): how many were found; call again until it is 0. Never the caller itself. */
+   ret_count (may be NULL): how many were found; call again until it is 0. Never the caller itself.
+   Blocks for some milliseconds, rarely for 200. */
 int child_kill_marked(const char *marker, size_t *ret_count, ctcd_error **err);
 
 /* A listening TCP socket (O_CLOEXEC) to hand over as listen_fd. host: an address, or "localhost"; names

@@ -175,8 +175,8 @@ END_TEST
 
 START_TEST(daemons_of_the_child_end_with_it) {
     struct nest *n = nest_new();
-    nest_run(n,
-             "(setsid sh -c 'echo $$ >told; exec sleep 600' &); read x <gate 2>/dev/null; exit 0");
+    nest_run(n, "mkfifo gate; (setsid sh -c 'echo $$ >told; echo >gate; exec sleep 600' &); "
+                "read x <gate; exit 0");
     pid_t daemon = nest_hear_pid(n);
     (void)nest_wait(n);
     ck_until(!proc_lives(daemon));
