@@ -87,24 +87,39 @@ static int print_list(const ctcd_list *list, const char *format, ctcd_error **er
     return print_text(rc, text);
 }
 
+/* What is there, and how it is. Whatever is deleted between the two questions makes us ask anew. */
+static int look(struct request *req, ctcd_list **ret_statuses, ctcd_error **err) {
+    for (int attempt = 1;; attempt++) {
+        _drop_(list) ctcd_list *services = NULL;
+        _drop_(error) ctcd_error *why = NULL;
+        int rc = find_services(req, &services, err);
+        if (rc)
+            return rc;
+        rc = observe(req, services, ret_statuses, &why);
+        if (rc == CTCD_E_NOT_FOUND && attempt < 10)
+            continue;
+        if (rc < 0)
+            *err = ctcd_error_ref(why);
+        return rc;
+    }
+}
+
 int cmd_served_list(struct request *req, ctcd_error **err) {
-    _drop_(list) ctcd_list *services = NULL;
-    _drop_(list) ctcd_list *statuses = NULL;
+    _drop_(list) ctcd_list *list = NULL;
     const char *format = output_format(req);
     int only_running = option(req, "running") != NULL;
     if (format && only_running)
         return usage_error("choose by the state that it prints",
                            "--running is for tables, not for %s", format);
-    int rc = find_services(req, &services, err);
-    if (!rc && format && strcmp(format, "name") == 0) /* no server need be asked for that */
-        return print_list(services, format, err);
-    if (!rc)
-        rc = observe(req, services, &statuses, err);
-    if (!rc && format)
-        rc = print_list(statuses, format, err);
-    else if (!rc)
-        print_services(statuses, only_running);
-    return rc ? rc : report_unknown(statuses);
+    int only_names = format && strcmp(format, "name") == 0; /* no server need be asked for that */
+    int rc = only_names ? find_services(req, &list, err) : look(req, &list, err);
+    if (rc)
+        return rc;
+    if (format)
+        rc = print_list(list, format, err);
+    else
+        print_services(list, only_running);
+    return rc || only_names ? rc : report_unknown(list);
 }
 
 /* ---- describe, get-url ----------------------------------------------------------------------- */
