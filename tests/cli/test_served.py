@@ -96,7 +96,7 @@ class Deploy(StandInCase):
                          [1, 1])
 
     def test_a_server_that_is_never_ready(self):
-        said = self.deploy(self.model(1, "deaf"), "--timeout", "1s", status=5)
+        said = self.deploy(self.model(1, "deaf"), "--timeout", "3s", status=5)
         self.assertIn("\n  next: ", said.err)
 
     def test_no_wait(self):
@@ -293,7 +293,7 @@ class Look(StandInCase):
         quiet = [s["uuid"] for s in self.services() if s["model_name"] == "quiet"][0]
         uri = self.home.json("served-models", "describe", quiet)["model_uri"]
         self.home.file(os.path.join(uri.replace("file://", ""), "behaviour"), "silent\n")
-        said = self.home.run("served-models", "list", "--timeout", "1s", status=7)
+        said = self.home.run("served-models", "list", "--timeout", "4s", status=7)
         self.assertIn("unknown  " + quiet, said.out)
         self.assertIn("active   " + self.id, said.out)
         self.assertIn("ml", said.err)
