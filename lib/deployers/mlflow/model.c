@@ -103,7 +103,8 @@ static int judge_unread(const char *path, int rc, ctcd_error **err) {
         return rc;
     if (!has_line(text, "flavors:") || !has_line(text, "  python_function:"))
         return rc;
-    error_done(err);
+    if (err)
+        error_done(err);
     return CTCD_NONE;
 }
 
