@@ -29,30 +29,30 @@ extern "C" {
 
 /** @name Results. Negative = error. Numbers are never reused. @{ */
 #define CTCD_OK 0
-#define CTCD_AGAIN 1             /**< Not finished: what it waits for has been said. */
-#define CTCD_NONE 2              /**< Nothing there (no next fire, no incumbent); not an error. */
-#define CTCD_E_INVALID (-1)      /**< An argument, option or file is wrong; the message says which. */
-#define CTCD_E_NOMEM (-2)        /**< Out of memory; the handle stays usable. */
-#define CTCD_E_NOT_FOUND (-3)    /**< No such object. */
-#define CTCD_E_EXISTS (-4)       /**< An object of that name is there already. */
-#define CTCD_E_CONFLICT (-5)     /**< Somebody else is changing, or using, the same object. */
-#define CTCD_E_TIMEOUT (-6)      /**< The deadline came first. */
-#define CTCD_E_CANCELED (-7)     /**< ctcd_op_cancel() came first. */
-#define CTCD_E_INTERRUPTED (-8)  /**< A signal ended the wait; what had begun was undone. */
-#define CTCD_E_NOT_ALLOWED (-9)  /**< Permission denied, here or by the server. */
-#define CTCD_E_UNREACHABLE (-10) /**< The other side does not answer. */
-#define CTCD_E_FAILED (-11)      /**< It was tried and failed (step, server, deploy). */
+#define CTCD_AGAIN 1               /**< Not finished: what it waits for has been said. */
+#define CTCD_NONE 2                /**< Nothing there (no next fire, no incumbent); not an error. */
+#define CTCD_E_INVALID (-1)        /**< A wrong argument, option or file; the message says which. */
+#define CTCD_E_NOMEM (-2)          /**< Out of memory; the handle stays usable. */
+#define CTCD_E_NOT_FOUND (-3)      /**< No such object. */
+#define CTCD_E_EXISTS (-4)         /**< An object of that name is there already. */
+#define CTCD_E_CONFLICT (-5)       /**< Somebody else is changing, or using, the same object. */
+#define CTCD_E_TIMEOUT (-6)        /**< The deadline came first. */
+#define CTCD_E_CANCELED (-7)       /**< ctcd_op_cancel() came first. */
+#define CTCD_E_INTERRUPTED (-8)    /**< A signal ended the wait; what had begun was undone. */
+#define CTCD_E_NOT_ALLOWED (-9)    /**< Permission denied, here or by the server. */
+#define CTCD_E_UNREACHABLE (-10)   /**< The other side does not answer. */
+#define CTCD_E_FAILED (-11)        /**< It was tried and failed (step, server, deploy). */
 #define CTCD_E_NOT_SUPPORTED (-12) /**< This back end or build cannot do it. */
-#define CTCD_E_IO (-13)          /**< Reading or writing failed. */
-#define CTCD_E_CORRUPT (-14)     /**< What was stored cannot be right. */
-#define CTCD_E_NEWER (-15)       /**< Written by a newer version of libctcd. */
-#define CTCD_E_BUSY (-16)        /**< Another thread is inside this context. */
-#define CTCD_E_REENTRANT (-17)   /**< Not from inside this callback. */
-#define CTCD_E_FORKED (-18)      /**< The context belongs to the parent process. */
-#define CTCD_E_PLUGIN (-19)      /**< A back end or callback broke its contract. */
-#define CTCD_E_NO_SPACE (-20)    /**< The disk or a quota is full. */
-#define CTCD_E_TOO_LARGE (-21)   /**< Larger than the documented limit. */
-#define CTCD_E_PROTOCOL (-22)    /**< The other side's answer cannot be understood. */
+#define CTCD_E_IO (-13)            /**< Reading or writing failed. */
+#define CTCD_E_CORRUPT (-14)       /**< What was stored cannot be right. */
+#define CTCD_E_NEWER (-15)         /**< Written by a newer version of libctcd. */
+#define CTCD_E_BUSY (-16)          /**< Another thread is inside this context. */
+#define CTCD_E_REENTRANT (-17)     /**< Not from inside this callback. */
+#define CTCD_E_FORKED (-18)        /**< The context belongs to the parent process. */
+#define CTCD_E_PLUGIN (-19)        /**< A back end or callback broke its contract. */
+#define CTCD_E_NO_SPACE (-20)      /**< The disk or a quota is full. */
+#define CTCD_E_TOO_LARGE (-21)     /**< Larger than the documented limit. */
+#define CTCD_E_PROTOCOL (-22)      /**< The other side's answer cannot be understood. */
 /** @} */
 
 /** "no time": before every instant that can be stored. */

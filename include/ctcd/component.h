@@ -30,7 +30,8 @@ CTCD_API size_t ctcd_flavor_count(ctcd_context *ctx, int type);
 /** Name of one, or NULL; borrowed from the context. @threads One thread per context. @since 0.1 */
 CTCD_API const char *ctcd_flavor_name(ctcd_context *ctx, int type, size_t index);
 /** Number of options of a flavor, 0 for an unknown one. @param scope CTCD_SCOPE_*. @threads One thread per context. @since 0.1 */
-CTCD_API size_t ctcd_flavor_option_count(ctcd_context *ctx, int type, const char *flavor, int scope);
+CTCD_API size_t ctcd_flavor_option_count(ctcd_context *ctx, int type, const char *flavor,
+                                         int scope);
 /** Name, type ("text", "integer", ...), default (NULL = none) or help of an option; borrowed. @param what "name", "type", "default", "help", "required" ("yes" or "no"), "secret" (likewise). @threads One thread per context. @since 0.1 */
 CTCD_API const char *ctcd_flavor_option(ctcd_context *ctx, int type, const char *flavor, int scope,
                                         size_t index, const char *what);
@@ -58,8 +59,8 @@ CTCD_API ctcd_component *ctcd_component_unref(ctcd_component *component);
  * @retval CTCD_E_INVALID  No such option (the near miss is named), or a value of the wrong type.
  * @threads One thread per context. @since 0.1
  */
-CTCD_API int ctcd_component_set_option(ctcd_component *component, const char *key, const char *value,
-                                       ctcd_error **err);
+CTCD_API int ctcd_component_set_option(ctcd_component *component, const char *key,
+                                       const char *value, ctcd_error **err);
 /**
  * Stores the component.
  * @retval CTCD_E_EXISTS   That type has one of this name.
@@ -71,7 +72,8 @@ CTCD_API int ctcd_component_register(ctcd_component *component, ctcd_error **err
 CTCD_API int ctcd_component_get(ctcd_context *ctx, int type, const char *name,
                                 ctcd_component **ret_component, ctcd_error **err);
 /** All registered ones of a type, by name. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_component_list(ctcd_context *ctx, int type, ctcd_list **ret_list, ctcd_error **err);
+CTCD_API int ctcd_component_list(ctcd_context *ctx, int type, ctcd_list **ret_list,
+                                 ctcd_error **err);
 /** Removes it. @retval CTCD_E_CONFLICT In use; the message names the stacks and services. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_component_delete(ctcd_component *component, ctcd_error **err);
 
@@ -90,21 +92,24 @@ CTCD_API const char *ctcd_component_option_key(const ctcd_component *component, 
 /** Its value, or NULL. @threads Any. @since 0.1 */
 CTCD_API const char *ctcd_component_option_value(const ctcd_component *component, size_t index);
 /** As ctcd_list_format(). @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_component_format(const ctcd_component *component, const char *format, char **ret_text,
-                                   ctcd_error **err);
+CTCD_API int ctcd_component_format(const ctcd_component *component, const char *format,
+                                   char **ret_text, ctcd_error **err);
 
 /** A stack to be registered. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_stack_new(ctcd_context *ctx, const char *name, ctcd_stack **ret_stack, ctcd_error **err);
+CTCD_API int ctcd_stack_new(ctcd_context *ctx, const char *name, ctcd_stack **ret_stack,
+                            ctcd_error **err);
 /** Takes a reference. @return @p stack. @threads Any. @since 0.1 */
 CTCD_API ctcd_stack *ctcd_stack_ref(ctcd_stack *stack);
 /** Drops a reference; accepts NULL. @return NULL. @threads Any. @since 0.1 */
 CTCD_API ctcd_stack *ctcd_stack_unref(ctcd_stack *stack);
 /** Names the component of a type. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_stack_set_component(ctcd_stack *stack, int type, const char *name, ctcd_error **err);
+CTCD_API int ctcd_stack_set_component(ctcd_stack *stack, int type, const char *name,
+                                      ctcd_error **err);
 /** Stores the stack; it is not made active. @retval CTCD_E_EXISTS The name is taken. @retval CTCD_E_NOT_FOUND A component is not registered. @retval CTCD_E_INVALID Orchestrator, artifact store or metadata store is missing. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_stack_register(ctcd_stack *stack, ctcd_error **err);
 /** Finds a registered one; NULL = the active one. @retval CTCD_E_NOT_FOUND There is none. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_stack_get(ctcd_context *ctx, const char *name, ctcd_stack **ret_stack, ctcd_error **err);
+CTCD_API int ctcd_stack_get(ctcd_context *ctx, const char *name, ctcd_stack **ret_stack,
+                            ctcd_error **err);
 /** All, by name. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_stack_list(ctcd_context *ctx, ctcd_list **ret_list, ctcd_error **err);
 /** Makes it the active one. @threads One thread per context. @since 0.1 */
@@ -116,7 +121,8 @@ CTCD_API const char *ctcd_stack_component(const ctcd_stack *stack, int type);
 /** 1 where it was the active one when it was read. @threads Any. @since 0.1 */
 CTCD_API int ctcd_stack_active(const ctcd_stack *stack);
 /** As ctcd_list_format(). @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_stack_format(const ctcd_stack *stack, const char *format, char **ret_text, ctcd_error **err);
+CTCD_API int ctcd_stack_format(const ctcd_stack *stack, const char *format, char **ret_text,
+                               ctcd_error **err);
 
 #ifdef __cplusplus
 }

@@ -28,8 +28,9 @@ typedef struct ctcd_decision ctcd_decision;
  * @retval CTCD_E_INVALID  A text is no JSON object, or the rule has an unknown key or a bad value.
  * @threads Any. @since 0.1
  */
-CTCD_API int ctcd_decide(const char *rule_json, const char *candidate_json, const char *incumbent_json,
-                         ctcd_decision **ret_decision, ctcd_error **err);
+CTCD_API int ctcd_decide(const char *rule_json, const char *candidate_json,
+                         const char *incumbent_json, ctcd_decision **ret_decision,
+                         ctcd_error **err);
 /** Takes a reference. @return @p decision. @threads Any. @since 0.1 */
 CTCD_API ctcd_decision *ctcd_decision_ref(ctcd_decision *decision);
 /** Drops a reference; accepts NULL. @return NULL. @threads Any. @since 0.1 */
@@ -41,8 +42,8 @@ CTCD_API const char *ctcd_decision_verdict_name(const ctcd_decision *decision);
 /** All reasons in one line, "accuracy 0.944 >= 0.9, no incumbent"; borrowed. @threads Any. @since 0.1 */
 CTCD_API const char *ctcd_decision_reasons(const ctcd_decision *decision);
 /** "json" or "yaml": verdict, rule, candidate, baseline, reasons; owned. @threads Any. @since 0.1 */
-CTCD_API int ctcd_decision_format(const ctcd_decision *decision, const char *format, char **ret_text,
-                                  ctcd_error **err);
+CTCD_API int ctcd_decision_format(const ctcd_decision *decision, const char *format,
+                                  char **ret_text, ctcd_error **err);
 
 #ifdef __cplusplus
 }

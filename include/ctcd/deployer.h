@@ -28,32 +28,39 @@ CTCD_API const char *ctcd_model_deployer_name(const ctcd_model_deployer *deploye
 CTCD_API const char *ctcd_model_deployer_flavor(const ctcd_model_deployer *deployer);
 
 /** What to deploy; empty at first. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_deployment_new(ctcd_context *ctx, ctcd_deployment **ret_deployment, ctcd_error **err);
+CTCD_API int ctcd_deployment_new(ctcd_context *ctx, ctcd_deployment **ret_deployment,
+                                 ctcd_error **err);
 /** Takes a reference. @return @p deployment. @threads Any. @since 0.1 */
 CTCD_API ctcd_deployment *ctcd_deployment_ref(ctcd_deployment *deployment);
 /** Drops a reference; accepts NULL. @return NULL. @threads Any. @since 0.1 */
 CTCD_API ctcd_deployment *ctcd_deployment_unref(ctcd_deployment *deployment);
 /** Required. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_deployment_set_model_name(ctcd_deployment *deployment, const char *name, ctcd_error **err);
+CTCD_API int ctcd_deployment_set_model_name(ctcd_deployment *deployment, const char *name,
+                                            ctcd_error **err);
 /** Required: a path or a file: URI. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_deployment_set_model_uri(ctcd_deployment *deployment, const char *uri, ctcd_error **err);
+CTCD_API int ctcd_deployment_set_model_uri(ctcd_deployment *deployment, const char *uri,
+                                           ctcd_error **err);
 /** Pipeline and step of the identity, and the run that asks; each may be "" or NULL. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_deployment_set_origin(ctcd_deployment *deployment, const char *pipeline, const char *step,
-                                        const char *run, ctcd_error **err);
+CTCD_API int ctcd_deployment_set_origin(ctcd_deployment *deployment, const char *pipeline,
+                                        const char *step, const char *run, ctcd_error **err);
 /** An option of the back end for this deployment (see ctcd_flavor_option()). @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_deployment_set_option(ctcd_deployment *deployment, const char *key, const char *value,
-                                        ctcd_error **err);
+CTCD_API int ctcd_deployment_set_option(ctcd_deployment *deployment, const char *key,
+                                        const char *value, ctcd_error **err);
 /** Metrics to record with the revision, a JSON object of numbers: the baseline of later decisions. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_deployment_set_metrics(ctcd_deployment *deployment, const char *metrics_json,
                                          ctcd_error **err);
 /** A request body that the new revision must answer before it is switched to. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_deployment_set_smoke(ctcd_deployment *deployment, const char *input_json, ctcd_error **err);
+CTCD_API int ctcd_deployment_set_smoke(ctcd_deployment *deployment, const char *input_json,
+                                       ctcd_error **err);
 /** How long the new revision must have been ready before the switch; 0 to 1 h, default 2 s. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_deployment_set_min_ready(ctcd_deployment *deployment, int64_t ms, ctcd_error **err);
+CTCD_API int ctcd_deployment_set_min_ready(ctcd_deployment *deployment, int64_t ms,
+                                           ctcd_error **err);
 /** 1 (default): replace the service of the same identity. 0: leave a running one alone and return it. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_deployment_set_replace(ctcd_deployment *deployment, int replace, ctcd_error **err);
+CTCD_API int ctcd_deployment_set_replace(ctcd_deployment *deployment, int replace,
+                                         ctcd_error **err);
 /** "rollback" (default): a failed new revision is removed, the old one goes on. "leave": the new one stays for inspection, the old one goes on, too. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_deployment_set_on_failure(ctcd_deployment *deployment, const char *policy, ctcd_error **err);
+CTCD_API int ctcd_deployment_set_on_failure(ctcd_deployment *deployment, const char *policy,
+                                            ctcd_error **err);
 
 /**
  * Deploys: resolve and pin the model, validate, start the new revision, wait until it is ready, try the
@@ -70,13 +77,16 @@ CTCD_API int ctcd_deployment_set_on_failure(ctcd_deployment *deployment, const c
  * @threads One thread per context. @since 0.1
  */
 CTCD_API int ctcd_model_deployer_deploy(ctcd_model_deployer *deployer, ctcd_deployment *deployment,
-                                        int64_t timeout_ms, ctcd_service **ret_service, ctcd_error **err);
+                                        int64_t timeout_ms, ctcd_service **ret_service,
+                                        ctcd_error **err);
 /** Begins it; ctcd_op_take_service() has the result. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_model_deployer_deploy_begin(ctcd_model_deployer *deployer, ctcd_deployment *deployment,
-                                              int64_t timeout_ms, ctcd_op **ret_op, ctcd_error **err);
+CTCD_API int ctcd_model_deployer_deploy_begin(ctcd_model_deployer *deployer,
+                                              ctcd_deployment *deployment, int64_t timeout_ms,
+                                              ctcd_op **ret_op, ctcd_error **err);
 /** All that can be refused before anything starts. @param timeout_ms > 0, < 0 = 60 s. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_model_deployer_validate(ctcd_model_deployer *deployer, ctcd_deployment *deployment,
-                                          int64_t timeout_ms, ctcd_error **err);
+CTCD_API int ctcd_model_deployer_validate(ctcd_model_deployer *deployer,
+                                          ctcd_deployment *deployment, int64_t timeout_ms,
+                                          ctcd_error **err);
 
 #ifdef __cplusplus
 }

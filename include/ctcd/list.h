@@ -45,7 +45,8 @@ CTCD_API ctcd_pipeline *ctcd_list_pipeline(const ctcd_list *list, size_t index);
  * @param ret_text  Owned; free with ctcd_free().
  * @threads One thread per context. @since 0.1
  */
-CTCD_API int ctcd_list_format(const ctcd_list *list, const char *format, char **ret_text, ctcd_error **err);
+CTCD_API int ctcd_list_format(const ctcd_list *list, const char *format, char **ret_text,
+                              ctcd_error **err);
 
 #ifdef __cplusplus
 }

@@ -45,8 +45,8 @@ CTCD_API int ctcd_op_cancel(ctcd_op *op);
 /** The end: 0 or a positive result, or the error. @retval CTCD_AGAIN still running. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_op_result(ctcd_op *op, ctcd_error **err);
 /** Calls @p done at the end, from dispatch (also when it has ended already). @param destroy Called after it, once. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_op_set_done(ctcd_op *op, ctcd_op_done_fn done, void *user_data, ctcd_destroy_fn destroy,
-                              ctcd_error **err);
+CTCD_API int ctcd_op_set_done(ctcd_op *op, ctcd_op_done_fn done, void *user_data,
+                              ctcd_destroy_fn destroy, ctcd_error **err);
 /** Calls @p progress for each line from now on. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_op_set_progress(ctcd_op *op, ctcd_op_progress_fn progress, void *user_data,
                                   ctcd_destroy_fn destroy, ctcd_error **err);

@@ -44,12 +44,13 @@ CTCD_API const char *ctcd_pipeline_step_kind(const ctcd_pipeline *pipeline, size
  * @retval CTCD_NONE  The file has no `schedule:`.
  * @threads One thread per context. @since 0.1
  */
-CTCD_API int ctcd_pipeline_schedule(ctcd_pipeline *pipeline, ctcd_schedule **ret_schedule, ctcd_error **err);
+CTCD_API int ctcd_pipeline_schedule(ctcd_pipeline *pipeline, ctcd_schedule **ret_schedule,
+                                    ctcd_error **err);
 /** All pipelines that have been run or scheduled in this home, by name. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_pipeline_list(ctcd_context *ctx, ctcd_list **ret_list, ctcd_error **err);
 /** As ctcd_list_format(). @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_pipeline_format(const ctcd_pipeline *pipeline, const char *format, char **ret_text,
-                                  ctcd_error **err);
+CTCD_API int ctcd_pipeline_format(const ctcd_pipeline *pipeline, const char *format,
+                                  char **ret_text, ctcd_error **err);
 
 #ifdef __cplusplus
 }

@@ -23,17 +23,18 @@ extern "C" {
 /** Behaviour that this header describes. */
 #define CTCD_PLUGIN_ABI 1u
 
-typedef struct ctcd_call ctcd_call;               /**< One method in flight. */
-typedef struct ctcd_watch ctcd_watch;             /**< A descriptor watched for the whole back end. */
-typedef struct ctcd_options ctcd_options;         /**< Values of an option table. */
-typedef struct ctcd_revision ctcd_revision;       /**< One server of a service, as the engine records it. */
+typedef struct ctcd_call ctcd_call;         /**< One method in flight. */
+typedef struct ctcd_watch ctcd_watch;       /**< A descriptor watched for the whole back end. */
+typedef struct ctcd_options ctcd_options;   /**< Values of an option table. */
+typedef struct ctcd_revision ctcd_revision; /**< One server of a service, as recorded. */
 typedef struct ctcd_observation ctcd_observation; /**< What a look found; filled by setters. */
-typedef struct ctcd_text ctcd_text;               /**< A text that a method gives back; filled by adding. */
+typedef struct ctcd_text ctcd_text; /**< A text that a method gives back; filled by adding. */
 
 /** Describes one option. A table of them ends with an entry whose name is NULL. Never grows. */
 typedef struct ctcd_option_entry {
-    const char *name;          /**< Lower case with underscores. */
-    const char *type;          /**< "text", "path", "integer", "duration" (ms), "boolean" or "choice:a|b|c". */
+    const char *name; /**< Lower case with underscores. */
+    /** "text", "path", "integer", "duration" (ms), "boolean" or "choice:a|b|c". */
+    const char *type;
     const char *default_value; /**< Text form, or NULL = none. */
     const char *help;          /**< One line. */
     uint32_t flags;            /**< CTCD_OPTION_*. */
@@ -76,13 +77,15 @@ typedef struct ctcd_model_deployer_vtable {
     /** Make it so: create or update. Idempotent for the same revision and generation. */
     int (*apply)(void *impl, ctcd_call *call, ctcd_revision *want);
     /** One look. What cannot be asked is a state too (CTCD_STATE_UNKNOWN). */
-    int (*observe)(void *impl, ctcd_call *call, const ctcd_revision *revision, ctcd_observation *out);
+    int (*observe)(void *impl, ctcd_call *call, const ctcd_revision *revision,
+                   ctcd_observation *out);
     /** Optional: done when something may have changed; the engine then observes. */
     int (*watch)(void *impl, ctcd_call *call, const ctcd_revision *revision);
     /** Ends it: first drains (no new connections, open requests finish), then kills. Not there = done. */
     int (*remove)(void *impl, ctcd_call *call, const ctcd_revision *revision, uint32_t flags);
     /** Optional: the last lines of the server's log. */
-    int (*logs)(void *impl, ctcd_call *call, const ctcd_revision *revision, int64_t lines, ctcd_text *out);
+    int (*logs)(void *impl, ctcd_call *call, const ctcd_revision *revision, int64_t lines,
+                ctcd_text *out);
     /** One prediction: sends body (already JSON) to the revision's URL. */
     int (*predict)(void *impl, ctcd_call *call, const ctcd_revision *revision, const char *body,
                    ctcd_text *out);
@@ -97,8 +100,10 @@ typedef struct ctcd_model_deployer_vtable {
  * @retval CTCD_E_EXISTS   The flavor is known already.
  * @threads One thread per context. @since 0.1
  */
-CTCD_API int ctcd_context_register_deployer(ctcd_context *ctx, const ctcd_model_deployer_vtable *vtable,
-                                            void *user_data, ctcd_destroy_fn destroy, ctcd_error **err);
+CTCD_API int ctcd_context_register_deployer(ctcd_context *ctx,
+                                            const ctcd_model_deployer_vtable *vtable,
+                                            void *user_data, ctcd_destroy_fn destroy,
+                                            ctcd_error **err);
 
 /** @name The call. @{ */
 /** Its deadline, absolute monotonic ms. @threads Inside the method. @since 0.1 */
@@ -118,14 +123,15 @@ CTCD_API ctcd_call *ctcd_call_ref(ctcd_call *call);
 /** Drops a reference; accepts NULL. @return NULL. @threads Any. @since 0.1 */
 CTCD_API ctcd_call *ctcd_call_unref(ctcd_call *call);
 /** One descriptor for the whole back end (a connection pool), level-triggered until ctcd_watch_end(); call it from open(). @threads Inside the method. @since 0.1 */
-CTCD_API int ctcd_call_watch(ctcd_call *call, int fd, uint32_t events, ctcd_ready_fn ready, void *impl,
-                             ctcd_watch **ret_watch);
+CTCD_API int ctcd_call_watch(ctcd_call *call, int fd, uint32_t events, ctcd_ready_fn ready,
+                             void *impl, ctcd_watch **ret_watch);
 /** Ends a watch; before its descriptor is closed; accepts NULL. @threads Inside a method, or close(). @since 0.1 */
 CTCD_API void ctcd_watch_end(ctcd_watch *watch);
 /** What is being done, quoted in the time-out error. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_call_progress(ctcd_call *call, const char *doing);
 /** Memory of this call, zeroed, the same on every entry; destroyed at its end. @param destroy Gets the memory; may be NULL. @threads Inside the method. @since 0.1 */
-CTCD_API int ctcd_call_scratch(ctcd_call *call, size_t size, ctcd_destroy_fn destroy, void **ret_memory);
+CTCD_API int ctcd_call_scratch(ctcd_call *call, size_t size, ctcd_destroy_fn destroy,
+                               void **ret_memory);
 /** Says why. @param hint What to do next, or NULL. @return @p code. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_call_fail(ctcd_call *call, int code, const char *message, const char *hint);
 /** Adds lines to what was said by ctcd_call_fail(). @threads Inside the method. @since 0.1 */
@@ -184,7 +190,8 @@ CTCD_API int ctcd_observation_set_log_tail(ctcd_observation *out, const char *te
 /** It will not become ready by waiting. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_observation_set_final(ctcd_observation *out);
 /** A further property, name in upper case ("DAEMON_PID"). @threads Inside the method. @since 0.1 */
-CTCD_API int ctcd_observation_add_property(ctcd_observation *out, const char *name, const char *value);
+CTCD_API int ctcd_observation_add_property(ctcd_observation *out, const char *name,
+                                           const char *value);
 /** @} */
 /** Adds to a text (64 MiB at most, then CTCD_E_TOO_LARGE). @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_text_add(ctcd_text *text, const char *bytes, size_t size);

@@ -28,10 +28,11 @@ CTCD_API int ctcd_pipeline_run_begin(ctcd_pipeline *pipeline, int64_t timeout_ms
                                      ctcd_error **err);
 
 /** Finds a run by name or UUID (prefix). @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_run_get(ctcd_context *ctx, const char *name, ctcd_run **ret_run, ctcd_error **err);
+CTCD_API int ctcd_run_get(ctcd_context *ctx, const char *name, ctcd_run **ret_run,
+                          ctcd_error **err);
 /** Runs, newest first. @param pipeline, schedule Names, NULL = any. @param limit 1 to 100,000. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_run_list(ctcd_context *ctx, const char *pipeline, const char *schedule, int64_t limit,
-                           int64_t offset, ctcd_list **ret_list, ctcd_error **err);
+CTCD_API int ctcd_run_list(ctcd_context *ctx, const char *pipeline, const char *schedule,
+                           int64_t limit, int64_t offset, ctcd_list **ret_list, ctcd_error **err);
 /** Takes a reference. @return @p run. @threads Any. @since 0.1 */
 CTCD_API ctcd_run *ctcd_run_ref(ctcd_run *run);
 /** Drops a reference; accepts NULL. @return NULL. @threads Any. @since 0.1 */
@@ -78,9 +79,11 @@ CTCD_API int64_t ctcd_run_step_ended(const ctcd_run *run, size_t index);
 CTCD_API ctcd_decision *ctcd_run_step_decision(const ctcd_run *run, size_t index);
 /** @} */
 /** As ctcd_list_format(). @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_run_format(const ctcd_run *run, const char *format, char **ret_text, ctcd_error **err);
+CTCD_API int ctcd_run_format(const ctcd_run *run, const char *format, char **ret_text,
+                             ctcd_error **err);
 /** The last @p lines (1 to 10,000) that a step printed; owned. @param step NULL = the last step that printed anything. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_run_logs(ctcd_run *run, const char *step, int64_t lines, char **ret_text, ctcd_error **err);
+CTCD_API int ctcd_run_logs(ctcd_run *run, const char *step, int64_t lines, char **ret_text,
+                           ctcd_error **err);
 
 #ifdef __cplusplus
 }

@@ -17,8 +17,8 @@ extern "C" {
 #endif
 
 /** A schedule that fires every @p every_ms (1 s to 366 days, whole seconds). @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_schedule_new_interval(ctcd_context *ctx, int64_t every_ms, ctcd_schedule **ret_schedule,
-                                        ctcd_error **err);
+CTCD_API int ctcd_schedule_new_interval(ctcd_context *ctx, int64_t every_ms,
+                                        ctcd_schedule **ret_schedule, ctcd_error **err);
 /** Takes a reference. @return @p schedule. @threads Any. @since 0.1 */
 CTCD_API ctcd_schedule *ctcd_schedule_ref(ctcd_schedule *schedule);
 /** Drops a reference; accepts NULL; a stored schedule goes on. @return NULL. @threads Any. @since 0.1 */
@@ -32,17 +32,19 @@ CTCD_API ctcd_schedule *ctcd_schedule_unref(ctcd_schedule *schedule);
 CTCD_API int ctcd_schedule_set_window(ctcd_schedule *schedule, int64_t start_ms, int64_t end_ms,
                                       int end_inclusive, ctcd_error **err);
 /** What happens to fires missed while no scheduler ran: "skip", "latest" (default), "all". @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_schedule_set_catchup(ctcd_schedule *schedule, const char *policy, ctcd_error **err);
+CTCD_API int ctcd_schedule_set_catchup(ctcd_schedule *schedule, const char *policy,
+                                       ctcd_error **err);
 /** What happens to a fire while the run before still runs: "skip" (default), "buffer_all". @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_schedule_set_overlap(ctcd_schedule *schedule, const char *policy, ctcd_error **err);
+CTCD_API int ctcd_schedule_set_overlap(ctcd_schedule *schedule, const char *policy,
+                                       ctcd_error **err);
 /**
  * Next nominal time strictly after @p after_ms.
  * @param after_ms  CTCD_TIME_NONE = before the first.
  * @retval CTCD_NONE  No further fire; ret_when_ms is untouched.
  * @threads One thread per context. @since 0.1
  */
-CTCD_API int ctcd_schedule_next(const ctcd_schedule *schedule, int64_t after_ms, int64_t *ret_when_ms,
-                                ctcd_error **err);
+CTCD_API int ctcd_schedule_next(const ctcd_schedule *schedule, int64_t after_ms,
+                                int64_t *ret_when_ms, ctcd_error **err);
 
 /**
  * Stores the pipeline (with its parameters as they are now) and the schedule, under one name.
@@ -50,8 +52,8 @@ CTCD_API int ctcd_schedule_next(const ctcd_schedule *schedule, int64_t after_ms,
  * @retval CTCD_E_EXISTS  There is a schedule of that name.
  * @threads One thread per context. @since 0.1
  */
-CTCD_API int ctcd_schedule_create(ctcd_schedule *schedule, ctcd_pipeline *pipeline, const char *name,
-                                  ctcd_error **err);
+CTCD_API int ctcd_schedule_create(ctcd_schedule *schedule, ctcd_pipeline *pipeline,
+                                  const char *name, ctcd_error **err);
 /** Finds a stored one by name or UUID (prefix). @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_schedule_get(ctcd_context *ctx, const char *name, ctcd_schedule **ret_schedule,
                                ctcd_error **err);
@@ -81,8 +83,8 @@ CTCD_API int64_t ctcd_schedule_last(const ctcd_schedule *schedule);
 /** Number of runs and of dropped fires so far. @param what "runs" or "drops". @threads Any. @since 0.1 */
 CTCD_API int64_t ctcd_schedule_counter(const ctcd_schedule *schedule, const char *what);
 /** As ctcd_list_format(). @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_schedule_format(const ctcd_schedule *schedule, const char *format, char **ret_text,
-                                  ctcd_error **err);
+CTCD_API int ctcd_schedule_format(const ctcd_schedule *schedule, const char *format,
+                                  char **ret_text, ctcd_error **err);
 
 /** End when no fire can come any more and no run is left. */
 #define CTCD_SCHEDULER_UNTIL_IDLE 0x1u
@@ -96,7 +98,8 @@ CTCD_API int ctcd_schedule_format(const ctcd_schedule *schedule, const char *for
  * @retval CTCD_E_CONFLICT  Another live process is the scheduler of this home.
  * @threads One thread per context. @since 0.1
  */
-CTCD_API int ctcd_scheduler_start(ctcd_context *ctx, uint32_t flags, ctcd_op **ret_op, ctcd_error **err);
+CTCD_API int ctcd_scheduler_start(ctcd_context *ctx, uint32_t flags, ctcd_op **ret_op,
+                                  ctcd_error **err);
 
 /** Reads an RFC 3339 instant, "now" or "+10m" (after @p base_ms) into wall-clock ms. @threads Any. @since 0.1 */
 CTCD_API int ctcd_time_parse(const char *text, int64_t base_ms, int64_t *ret_ms, ctcd_error **err);

@@ -85,8 +85,8 @@ CTCD_API int ctcd_service_format(const ctcd_service *service, const char *format
  * @retval CTCD_E_NOT_FOUND  The service was deleted meanwhile.
  * @threads One thread per context. @since 0.1
  */
-CTCD_API int ctcd_service_observe(ctcd_service *service, int64_t timeout_ms, ctcd_status **ret_status,
-                                  ctcd_error **err);
+CTCD_API int ctcd_service_observe(ctcd_service *service, int64_t timeout_ms,
+                                  ctcd_status **ret_status, ctcd_error **err);
 /** The same for every service of a list, side by side, under one deadline: a list of ctcd_status in the same order. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_list_observe(ctcd_list *services, int64_t timeout_ms, ctcd_list **ret_statuses,
                                ctcd_error **err);
@@ -147,7 +147,8 @@ CTCD_API int ctcd_service_stop_begin(ctcd_service *service, int64_t timeout_ms, 
 /** Kill at once instead of draining; forget the record even where the server cannot be reached. */
 #define CTCD_DELETE_FORCE 0x1u
 /** Stops and forgets it. Gone already at the server = done. @retval CTCD_E_NOT_FOUND No such service. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_service_delete(ctcd_service *service, uint32_t flags, int64_t timeout_ms, ctcd_error **err);
+CTCD_API int ctcd_service_delete(ctcd_service *service, uint32_t flags, int64_t timeout_ms,
+                                 ctcd_error **err);
 /** Begins it. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_service_delete_begin(ctcd_service *service, uint32_t flags, int64_t timeout_ms,
                                        ctcd_op **ret_op, ctcd_error **err);
@@ -166,10 +167,11 @@ CTCD_API int ctcd_service_delete_begin(ctcd_service *service, uint32_t flags, in
 CTCD_API int ctcd_service_predict(ctcd_service *service, const char *input_json, int64_t timeout_ms,
                                   char **ret_output, ctcd_error **err);
 /** Begins it; ctcd_op_take_text() has the result. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_service_predict_begin(ctcd_service *service, const char *input_json, int64_t timeout_ms,
-                                        ctcd_op **ret_op, ctcd_error **err);
+CTCD_API int ctcd_service_predict_begin(ctcd_service *service, const char *input_json,
+                                        int64_t timeout_ms, ctcd_op **ret_op, ctcd_error **err);
 /** The last @p lines of the server's log (1 to 10,000); owned. @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_service_logs(ctcd_service *service, int64_t lines, char **ret_text, ctcd_error **err);
+CTCD_API int ctcd_service_logs(ctcd_service *service, int64_t lines, char **ret_text,
+                               ctcd_error **err);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,8 @@
 /* What a back end's method sees of its call (<ctcd/plugin.h>). It is inside the gate already. */
 #include <stdio.h>
 
+#include "base/fork.h"
+#include "base/text.h"
 #include "engine/call_state.h"
 
 static struct loop *loop_of(const ctcd_call *call) {
@@ -55,8 +57,12 @@ CTCD_API int ctcd_call_wait_wake(ctcd_call *call) {
 CTCD_API int ctcd_call_wake(ctcd_call *call) {
     if (!call)
         return CTCD_E_INVALID;
-    if (!atomic_load(&call->ended))
+    if (atomic_load(&call->ended) || call->fork_generation != fork_generation())
+        return 0;
+    (void)pthread_mutex_lock(&call->lock);
+    if (!atomic_load(&call->ended)) /* while it runs, its back end and the loop are there */
         loop_post(loop_of(call), &call->task);
+    (void)pthread_mutex_unlock(&call->lock);
     return 0;
 }
 
@@ -69,6 +75,7 @@ CTCD_API ctcd_call *ctcd_call_ref(ctcd_call *call) {
 CTCD_API ctcd_call *ctcd_call_unref(ctcd_call *call) {
     if (!call || atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) != 1)
         return NULL;
+    (void)pthread_mutex_destroy(&call->lock);
     error_unref(call->err);
     mem_free(call->body);
     mem_free(call);
@@ -79,6 +86,7 @@ CTCD_API int ctcd_call_progress(ctcd_call *call, const char *doing) {
     if (!call || !doing)
         return CTCD_E_INVALID;
     snprintf(call->doing, sizeof(call->doing), "%s", doing);
+    text_make_utf8(call->doing);
     return 0;
 }
 

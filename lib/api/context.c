@@ -2,8 +2,10 @@
 #include <string.h>
 
 #include "api/gate.h"
+#include "base/fork.h"
 #include "deployers/builtin.h"
 #include "engine/flavor.h"
+#include "engine/op.h"
 
 CTCD_API int ctcd_context_new(uint32_t flags, ctcd_context **ret_ctx, ctcd_error **err) {
     if (!ret_ctx)
@@ -72,12 +74,14 @@ CTCD_API int ctcd_context_set_log(ctcd_context *ctx, int max_level, ctcd_log_fn 
         return rc;
     if (fn && (max_level < CTCD_LOG_ERROR || max_level > CTCD_LOG_DEBUG))
         return gate_leave(&gate, gate_invalid(&gate, "there is no log level %d", max_level));
-    if (ctx->log_destroy)
-        ctx->log_destroy(ctx->log_data);
+    ctcd_destroy_fn old_destroy = ctx->log_destroy;
+    void *old_data = ctx->log_data;
     ctx->log_level = max_level;
     ctx->log_fn = fn;
     ctx->log_data = user_data;
     ctx->log_destroy = destroy;
+    if (old_destroy)
+        old_destroy(old_data);
     return gate_leave(&gate, 0);
 }
 
@@ -119,9 +123,10 @@ static int set_clock(ctcd_context *ctx, ctcd_clock_fn fn, void *user_data, ctcd_
         return rc;
     }
     clock_close(&old);
-    if (ctx->clock_destroy)
-        ctx->clock_destroy(old_data);
+    ctcd_destroy_fn old_destroy = ctx->clock_destroy;
     ctx->clock_destroy = destroy;
+    if (old_destroy)
+        old_destroy(old_data);
     return 0;
 }
 
@@ -131,7 +136,7 @@ CTCD_API int ctcd_context_set_clock(ctcd_context *ctx, ctcd_clock_fn fn, void *u
     int rc = gate_enter(&gate, ctx, err);
     if (rc)
         return rc;
-    if (!list_empty(&ctx->ops) || loop_depth(ctx->loop))
+    if (ops_running(ctx) || loop_depth(ctx->loop))
         rc = error_set(err, CTCD_E_CONFLICT, NULL, "the clock cannot change while ops run");
     else
         rc = set_clock(ctx, fn, user_data, destroy, err);
@@ -181,7 +186,10 @@ CTCD_API int ctcd_context_wait(ctcd_context *ctx, int64_t max_ms, ctcd_error **e
         rc = gate_invalid(&gate, "the wait needs a bound of 0 ms or more");
     else
         rc = refuse_callback(&gate);
-    if (!rc && (rc = loop_wait(ctx->loop, loop_now(ctx->loop) + max_ms)) < 0)
+    int64_t until = INT64_MAX;
+    if (!rc && __builtin_add_overflow(loop_now(ctx->loop), max_ms, &until))
+        until = INT64_MAX;
+    if (!rc && (rc = loop_wait(ctx->loop, until)) < 0)
         error_set(err, rc, NULL,
                   rc == CTCD_E_INTERRUPTED ? "a signal ended the wait" : "the event loop failed");
     return gate_leave(&gate, rc);
@@ -190,6 +198,8 @@ CTCD_API int ctcd_context_wait(ctcd_context *ctx, int64_t max_ms, ctcd_error **e
 CTCD_API int ctcd_context_wakeup(ctcd_context *ctx) {
     if (!ctx)
         return CTCD_E_INVALID;
+    if (ctx->fork_generation != fork_generation())
+        return CTCD_E_FORKED;
     loop_wakeup(ctx->loop); /* any thread: not through the gate */
     return 0;
 }

@@ -220,15 +220,17 @@ static int begin(struct gate *gate, ctcd_model_deployer *deployer, ctcd_deployme
 /* "Start and return": until the service has its record, or the deploy was refused. */
 static int until_begun(struct gate *gate, ctcd_op *op, ctcd_service **ret) {
     while (!op->ended) {
-        if ((*ret = deploy_service(op)))
+        if (!op->stop && (*ret = deploy_service(op)))
             return 0;
-        int rc = op_wait(op, 1, NULL);
-        if (rc == CTCD_E_REENTRANT || rc == CTCD_E_INTERRUPTED)
-            return error_set(gate->err, rc, NULL, "the deploy could not be begun from here");
+        int rc = loop_wait(gate->ctx->loop, INT64_MAX);
+        if (rc == CTCD_E_INTERRUPTED)
+            op_stop(op, CTCD_E_INTERRUPTED);
+        else if (rc < 0)
+            return error_set(gate->err, rc, NULL, "the event loop failed");
     }
     int rc = op_outcome(op, gate->err);
     if (!rc)
-        *ret = op_steal_result(op, OP_SERVICE);
+        *ret = op_hand_out(op, OP_SERVICE);
     return rc;
 }
 
@@ -241,13 +243,15 @@ CTCD_API int ctcd_model_deployer_deploy(ctcd_model_deployer *deployer, ctcd_depl
         return rc;
     ctcd_op *op = NULL;
     ctcd_service *service = NULL;
-    rc = begin(&gate, deployer, deployment, timeout_ms, &op);
+    rc = gate_wait(&gate);
+    if (!rc)
+        rc = begin(&gate, deployer, deployment, timeout_ms, &op);
     if (!rc && timeout_ms == 0) {
         rc = until_begun(&gate, op, &service);
     } else if (!rc) {
         rc = op_wait(op, -1, err);
         if (!rc)
-            service = op_steal_result(op, OP_SERVICE);
+            service = op_hand_out(op, OP_SERVICE);
     }
     op_unref(op);
     if (!rc && ret_service)
@@ -281,8 +285,12 @@ CTCD_API int ctcd_model_deployer_validate(ctcd_model_deployer *deployer,
         return rc;
     ctcd_op *op = NULL;
     rc = gate_need(&gate, "deployment", deployment, NULL);
+    if (!rc && deployment->object.ctx != gate.ctx)
+        rc = gate_invalid(&gate, "deployer and deployment belong to different contexts");
     if (!rc)
         rc = gate_timeout(&gate, &timeout_ms, VALIDATE_TIMEOUT_MS, false);
+    if (!rc)
+        rc = gate_wait(&gate);
     if (!rc)
         rc = validate_new(gate.ctx, deployer, deployment, timeout_ms, &op, err);
     if (!rc) {

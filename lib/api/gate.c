@@ -7,6 +7,8 @@
 #include "base/fork.h"
 #include "base/text.h"
 
+#define GATE_TIMEOUT_MOST_MS (10LL * 366 * 24 * 3600 * 1000) /* so that deadlines can be added up */
+
 static uintptr_t this_thread(void) {
     return (uintptr_t)pthread_self();
 }
@@ -30,11 +32,14 @@ int gate_enter(struct gate *gate, const ctcd_context *ctx, ctcd_error **err) {
     }
     context_ref(gate->ctx);
     gate->ctx->depth++;
+    gate->stepping = gate->ctx->stepping;
+    gate->ctx->stepping = false;
     return 0;
 }
 
 int gate_leave(struct gate *gate, int rc) {
     ctcd_context *ctx = gate->ctx;
+    ctx->stepping = gate->stepping;
     if (--ctx->depth == 0)
         atomic_store(&ctx->owner, 0);
     context_unref(ctx);
@@ -88,5 +93,14 @@ int gate_timeout(struct gate *gate, int64_t *timeout_ms, int64_t default_ms, boo
             "a time-out of 0 is not possible here; give more, or less than 0 for the default");
     if (*timeout_ms < 0)
         *timeout_ms = default_ms;
+    if (*timeout_ms > GATE_TIMEOUT_MOST_MS)
+        *timeout_ms = GATE_TIMEOUT_MOST_MS;
     return 0;
+}
+
+int gate_wait(const struct gate *gate) {
+    if (!gate->ctx->callbacks)
+        return 0;
+    return error_set(gate->err, CTCD_E_REENTRANT, "begin it here, and wait outside of the callback",
+                     "a callback must not wait");
 }

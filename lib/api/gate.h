@@ -20,6 +20,7 @@
 struct gate {
     ctcd_context *ctx;
     ctcd_error **err;
+    bool stepping; /* the context's, before */
 };
 
 /* ctx NULL: CTCD_E_INVALID. From inside the log callback: CTCD_E_REENTRANT. */
@@ -38,6 +39,9 @@ int gate_text(struct gate *gate, const char *name, const char *text); /* there, 
 int gate_optional_text(struct gate *gate, const char *name, const char *text); /* NULL is fine */
 /* timeout_ms < 0 becomes the default; 0 only where it means "start and return". */
 int gate_timeout(struct gate *gate, int64_t *timeout_ms, int64_t default_ms, bool zero_allowed);
+
+/* May this call wait? Not from a callback: CTCD_E_REENTRANT, before anything is begun. */
+int gate_wait(const struct gate *gate);
 
 /* The same without a context: for pure functions. */
 int plain_missing(ctcd_error **err, const char *name);

@@ -11,9 +11,16 @@ CTCD_API ctcd_op *ctcd_op_ref(ctcd_op *op) {
     return op;
 }
 
+/* At once where that is possible: the result of an op holds the context, which would never end if nobody
+   dispatched any more. */
 CTCD_API ctcd_op *ctcd_op_unref(ctcd_op *op) {
-    if (op && op->ctx->fork_generation == fork_generation())
-        op_user_unref(op);
+    if (!op || op->ctx->fork_generation != fork_generation())
+        return NULL;
+    struct gate gate;
+    int rc = gate_enter(&gate, op->ctx, NULL);
+    op_user_unref(op, rc == 0 && gate.ctx->depth == 1);
+    if (!rc)
+        gate_leave(&gate, 0);
     return NULL;
 }
 
@@ -81,11 +88,13 @@ CTCD_API int ctcd_op_set_progress(ctcd_op *op, ctcd_op_progress_fn progress, voi
     int rc = gate_enter(&gate, op ? op->ctx : NULL, err);
     if (rc)
         return rc;
-    if (op->progress_destroy)
-        op->progress_destroy(op->progress_data);
+    ctcd_destroy_fn old_destroy = op->progress_destroy;
+    void *old_data = op->progress_data;
     op->progress_fn = progress;
     op->progress_data = user_data;
     op->progress_destroy = destroy;
+    if (old_destroy)
+        old_destroy(old_data);
     return gate_leave(&gate, 0);
 }
 
@@ -107,8 +116,10 @@ static int take(ctcd_op *op, enum op_result kind, const char *name, void *ret, c
     else if (!(value =
                    kind == OP_TEXT ? (void *)mem_copy_text(op->result) : object_ref(op->result)))
         rc = error_nomem(err);
-    if (!rc)
+    if (!rc) {
+        op_adopt(kind, value);
         *(void **)ret = value;
+    }
     return gate_leave(&gate, rc);
 }
 

@@ -134,10 +134,12 @@ CTCD_API int ctcd_pipeline_run(ctcd_pipeline *pipeline, int64_t timeout_ms, ctcd
     if (rc)
         return rc;
     ctcd_op *op = NULL;
-    rc = begin(&gate, pipeline, timeout_ms, &op);
+    rc = gate_wait(&gate);
+    if (!rc)
+        rc = begin(&gate, pipeline, timeout_ms, &op);
     if (!rc)
         rc = op_wait(op, -1, err);
-    ctcd_run *run = op ? op_steal_result(op, OP_RUN) : NULL;
+    ctcd_run *run = op ? op_hand_out(op, OP_RUN) : NULL;
     if (ret_run && run)
         *ret_run = run; /* also with an error: which step failed is in it */
     else

@@ -130,13 +130,15 @@ static int observe(struct gate *gate, ctcd_list *services, int64_t timeout_ms, c
     ctcd_op *op = NULL;
     int rc = gate_timeout(gate, &timeout_ms, OBSERVE_TIMEOUT_MS, false);
     if (!rc)
+        rc = gate_wait(gate);
+    if (!rc)
         rc = observe_new(gate->ctx, services, timeout_ms, &op, gate->err);
     if (rc)
         return rc;
     op_start(op, NULL);
     rc = op_wait(op, -1, gate->err);
     if (!rc)
-        *ret = op_steal_result(op, OP_LIST);
+        *ret = op_hand_out(op, OP_LIST);
     op_unref(op);
     return rc;
 }
@@ -268,7 +270,9 @@ static int change_and_wait(ctcd_service *service, enum change change, uint32_t f
     if (rc)
         return rc;
     ctcd_op *op = NULL;
-    rc = begin_change(&gate, service, change, flags, timeout_ms, &op);
+    rc = timeout_ms == 0 ? 0 : gate_wait(&gate);
+    if (!rc)
+        rc = begin_change(&gate, service, change, flags, timeout_ms, &op);
     if (!rc && timeout_ms != 0)
         rc = op_wait(op, -1, err);
     op_unref(op);
@@ -334,7 +338,7 @@ static int begin_predict(struct gate *gate, ctcd_service *service, const char *i
 static int text_of(struct gate *gate, ctcd_op *op, char **ret_text) {
     int rc = op_wait(op, -1, gate->err);
     if (!rc)
-        *ret_text = op_steal_result(op, OP_TEXT);
+        *ret_text = op_hand_out(op, OP_TEXT);
     op_unref(op);
     return rc;
 }
@@ -346,8 +350,9 @@ CTCD_API int ctcd_service_predict(ctcd_service *service, const char *input_json,
     if (rc)
         return rc;
     ctcd_op *op = NULL;
-    rc = ret_output ? begin_predict(&gate, service, input_json, timeout_ms, &op)
-                    : gate_missing(&gate, "ret_output");
+    rc = ret_output ? gate_wait(&gate) : gate_missing(&gate, "ret_output");
+    if (!rc)
+        rc = begin_predict(&gate, service, input_json, timeout_ms, &op);
     return gate_leave(&gate, rc ? rc : text_of(&gate, op, ret_output));
 }
 
@@ -376,7 +381,7 @@ CTCD_API int ctcd_service_logs(ctcd_service *service, int64_t lines, char **ret_
         rc = gate_missing(&gate, "ret_text");
     else if (lines < 1 || lines > LOGS_MAX_LINES)
         rc = gate_invalid(&gate, "the number of lines must be 1 to %d", LOGS_MAX_LINES);
-    else
+    else if ((rc = gate_wait(&gate)) == 0)
         rc = logs_new(gate.ctx, service->record.uuid, lines, LOGS_TIMEOUT_MS, &op, err);
     if (rc)
         return gate_leave(&gate, rc);

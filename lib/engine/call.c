@@ -13,8 +13,11 @@ static struct loop *loop_of(const ctcd_call *call) {
 }
 
 static void scratch_done(ctcd_call *call) {
-    if (call->scratch && call->scratch_destroy)
+    if (call->scratch && call->scratch_destroy) {
+        call->backend->ctx->callbacks++;
         call->scratch_destroy(call->scratch);
+        call->backend->ctx->callbacks--;
+    }
     mem_free(call->scratch);
     call->scratch = NULL;
     call->scratch_destroy = NULL;
@@ -28,9 +31,12 @@ static void clear_waits(ctcd_call *call) {
     call->until = INT64_MAX;
 }
 
-/* Others that waited for the opening look again: one of them opens if this one did not get there. */
+/* Others that waited for the opening look again: one of them opens if this one did not get there. What
+   a failed opening left watched would call back into memory that is gone. */
 static void opening_over(ctcd_call *call) {
     struct backend *backend = call->backend;
+    while (!backend->opened && !list_empty(&backend->watches))
+        ctcd_watch_end(watch_of_node(backend->watches.next));
     call->opens = false;
     backend->opening = false;
     for (struct list *n = backend->calls.next; n != &backend->calls; n = n->next) {
@@ -47,14 +53,16 @@ static void call_end(ctcd_call *call, int rc) {
         error_set(&call->err, rc, NULL, "%s: %s did not succeed (%s)", call->backend->component,
                   METHOD_NAMES[call->method], error_code_name(rc));
     call->rc = rc;
+    (void)pthread_mutex_lock(&call->lock);
     atomic_store(&call->ended, true);
+    (void)pthread_mutex_unlock(&call->lock);
     clear_waits(call);
     loop_unpost(loop_of(call), &call->task);
     loop_timer_remove(&call->timer);
     list_remove(&call->node);
+    scratch_done(call);
     if (call->opens)
         opening_over(call);
-    scratch_done(call);
     ctcd_op *parent = call->parent;
     call->parent = NULL;
     if (parent)
@@ -98,6 +106,17 @@ static int enter_method(ctcd_call *call) {
     return CTCD_E_PLUGIN;
 }
 
+/* The method said one code and returned another: what it returned counts. */
+static int say_code(ctcd_call *call, int rc) {
+    ctcd_error *said = NULL;
+    error_set(&said, rc, error_hint_text(call->err), "%s", error_message(call->err));
+    if (error_details(call->err))
+        error_set_details(&said, error_details(call->err));
+    error_done(&call->err);
+    call->err = said;
+    return rc;
+}
+
 static int enter(ctcd_call *call) {
     struct backend *backend = call->backend;
     ctcd_context *ctx = backend->ctx;
@@ -128,6 +147,8 @@ static int enter(ctcd_call *call) {
             &call->err, CTCD_E_PLUGIN, NULL,
             "the back end %s broke its contract: %s waits and names nothing that it waits for",
             backend->flavor->name, METHOD_NAMES[call->opens ? 0 : call->method]);
+    if (rc < 0 && call->err && error_code(call->err) != rc)
+        return say_code(call, rc);
     return rc;
 }
 
@@ -188,6 +209,7 @@ int call_start(ctcd_op *parent, struct backend *backend, enum call_method method
         return error_nomem(err);
     atomic_init(&call->refs, 2); /* the parent's, and one while it runs */
     atomic_init(&call->ended, false);
+    call->fork_generation = backend->ctx->fork_generation;
     call->backend = backend;
     call->parent = parent;
     call->method = method;
@@ -197,12 +219,15 @@ int call_start(ctcd_op *parent, struct backend *backend, enum call_method method
     call->task.run = call_enter;
     call->timer.expired = call_timer;
     list_init(&call->node);
-    if (args->body && !(call->body = mem_copy_text(args->body))) {
+    if ((args->body && !(call->body = mem_copy_text(args->body))) ||
+        pthread_mutex_init(&call->lock, NULL)) {
+        mem_free(call->body);
         mem_free(call);
         return error_nomem(err);
     }
     int rc = loop_timer_add(backend->ctx->loop, &call->timer, err);
     if (rc) {
+        (void)pthread_mutex_destroy(&call->lock);
         mem_free(call->body);
         mem_free(call);
         return rc;

@@ -8,7 +8,9 @@
 
 struct ctcd_call {
     atomic_uint refs;
+    pthread_mutex_t lock; /* over the end: after it no thread posts the task any more */
     atomic_bool ended;
+    uint32_t fork_generation;
     struct list node; /* in backend->calls while it runs */
     struct backend *backend;
     ctcd_op *parent;

@@ -4,10 +4,12 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fork.h"
+#include "base/text.h"
 #include "engine/flavor.h"
 #include "engine/op.h"
 #include "io/file.h"
@@ -150,6 +152,9 @@ void context_log(ctcd_context *ctx, int level, const char *fmt, ...) {
     va_end(args);
     if (n < 0)
         return;
+    for (char *at = line; (at = strchr(at, '\n'));) /* one line is one line */
+        *at = ' ';
+    text_make_utf8(line);
     ctx->logging = true;
     ctx->log_fn(ctx->log_data, level, line);
     ctx->logging = false;

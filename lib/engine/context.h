@@ -23,6 +23,7 @@ struct ctcd_context {
     unsigned
         callbacks; /* user callbacks on the stack other than step functions: no waits from there */
     bool logging;  /* inside the log callback: no entry at all */
+    bool stepping; /* an op is at work, and no user's call within it: what it makes is its own */
     bool closing;
 
     uint32_t flags;
@@ -42,7 +43,7 @@ struct ctcd_context {
 
     struct list flavors;  /* struct flavor */
     struct list backends; /* struct backend, opened */
-    struct list ops;      /* ctcd_op that have not ended */
+    struct list ops;      /* ctcd_op, until they are freed */
     char *shim;           /* absolute path of ctcd-shim, found once */
 };
 

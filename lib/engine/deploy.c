@@ -428,9 +428,13 @@ static int make(ctcd_context *ctx, const struct op_kind *kind, ctcd_model_deploy
     if (rc)
         return rc;
     struct deploy *d = (struct deploy *)op;
-    d->deployer = object_ref(deployer);
-    d->want = object_ref(want);
+    d->deployer = deployer_copy(deployer);
+    d->want = deployment_copy(want);
     d->only_validate = kind == &CHECK;
+    if (!d->deployer || !d->want) {
+        op_unref(op);
+        return error_nomem(err);
+    }
     *ret = op;
     return 0;
 }

@@ -34,6 +34,9 @@ struct ctcd_model_deployer {
 extern const struct object_kind MODEL_DEPLOYER_KIND;
 
 int deployment_new(ctcd_context *ctx, ctcd_deployment **ret, ctcd_error **err);
+/* Copies that hold no context and that nobody else can change, for ops; NULL = out of memory. */
+ctcd_deployment *deployment_copy(const ctcd_deployment *deployment);
+ctcd_model_deployer *deployer_copy(const ctcd_model_deployer *deployer);
 int deployer_get(ctcd_context *ctx, const char *name, ctcd_model_deployer **ret, ctcd_error **err);
 
 /* Ops. deploy, start: OP_SERVICE. */

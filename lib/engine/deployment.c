@@ -43,6 +43,25 @@ int deployment_new(ctcd_context *ctx, ctcd_deployment **ret, ctcd_error **err) {
     return 0;
 }
 
+static bool copied(char **place, const char *text) {
+    return !text || (*place = mem_copy_text(text));
+}
+
+ctcd_deployment *deployment_copy(const ctcd_deployment *from) {
+    ctcd_deployment *d = object_new(NULL, &DEPLOYMENT_KIND, sizeof(*d));
+    if (!d)
+        return NULL;
+    d->min_ready_ms = from->min_ready_ms;
+    d->replace = from->replace;
+    d->leave_failed = from->leave_failed;
+    if ((d->options = json_clone(from->options)) && copied(&d->model_name, from->model_name) &&
+        copied(&d->model_uri, from->model_uri) && copied(&d->pipeline, from->pipeline) &&
+        copied(&d->step, from->step) && copied(&d->run, from->run) &&
+        copied(&d->metrics, from->metrics) && copied(&d->smoke, from->smoke))
+        return d;
+    return object_unref(d);
+}
+
 static void deployer_free(void *object) {
     ctcd_model_deployer *d = object;
     mem_free(d->name);
@@ -59,6 +78,13 @@ static struct json *deployer_to_json(const void *object) {
 
 const struct object_kind MODEL_DEPLOYER_KIND = {"model deployer", deployer_free, deployer_to_json,
                                                 NULL};
+
+ctcd_model_deployer *deployer_copy(const ctcd_model_deployer *from) {
+    ctcd_model_deployer *d = object_new(NULL, &MODEL_DEPLOYER_KIND, sizeof(*d));
+    if (d && copied(&d->name, from->name) && copied(&d->flavor, from->flavor))
+        return d;
+    return object_unref(d);
+}
 
 /* Name of the active stack's model deployer. */
 static int active_deployer(struct store *store, char **ret, ctcd_error **err) {

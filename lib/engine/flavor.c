@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/text.h"
 #include "engine/call.h"
 #include "engine/component.h"
 
@@ -27,6 +28,30 @@ static const char *local_flavor(int type) {
 
 /* ---- registering ---- */
 
+static int bad_option(const char *flavor, const char *name, const char *what, ctcd_error **err) {
+    return error_set(err, CTCD_E_INVALID, NULL, "the back end %s: option %s %s", flavor, name,
+                     what);
+}
+
+static int check_options(const char *flavor, const ctcd_option_entry *table, ctcd_error **err) {
+    static const char *const types[] = {"text", "path", "integer", "duration", "boolean"};
+    for (const ctcd_option_entry *o = table; o && o->name; o++) {
+        bool known = o->type && text_starts(o->type, "choice:");
+        for (size_t i = 0; o->type && i < sizeof types / sizeof *types; i++)
+            known = known || strcmp(o->type, types[i]) == 0;
+        if (!o->name[0] ||
+            strspn(o->name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(o->name))
+            return bad_option(flavor, o->name, "has no proper name", err);
+        if (!known)
+            return bad_option(flavor, o->name, "has an unknown type", err);
+        if (o->reserved || (o->flags & ~(CTCD_OPTION_REQUIRED | CTCD_OPTION_SECRET)))
+            return bad_option(flavor, o->name, "has unknown flags", err);
+        if (o->default_value && options_check_value(o, o->default_value, NULL))
+            return bad_option(flavor, o->name, "has an impossible default", err);
+    }
+    return 0;
+}
+
 static int check_table(const ctcd_model_deployer_vtable *t, ctcd_error **err) {
     if (t->size < TABLE_MIN_BYTES || t->size > TABLE_MAX_BYTES)
         return error_set(err, CTCD_E_INVALID, "set size to sizeof(ctcd_model_deployer_vtable)",
@@ -41,7 +66,8 @@ static int check_table(const ctcd_model_deployer_vtable *t, ctcd_error **err) {
     if (!t->open || !t->close || !t->validate || !t->apply || !t->observe || !t->remove)
         return error_set(err, CTCD_E_INVALID, NULL, "the back end %s lacks a required method",
                          t->flavor);
-    return 0;
+    int rc = check_options(t->flavor, t->component_options, err);
+    return rc ? rc : check_options(t->flavor, t->deployment_options, err);
 }
 
 int flavor_register(ctcd_context *ctx, const ctcd_model_deployer_vtable *vtable, void *user_data,
@@ -133,8 +159,11 @@ static void backend_free(struct backend *backend) {
         ctcd_call *call = call_of_node(backend->calls.next);
         call_drop(&call);
     }
-    if (backend->opened)
+    if (backend->opened) {
+        backend->ctx->callbacks++;
         backend->flavor->table.close(backend->impl);
+        backend->ctx->callbacks--;
+    }
     while (!list_empty(&backend->watches))
         ctcd_watch_end(watch_of_node(backend->watches.next));
     list_remove(&backend->node);

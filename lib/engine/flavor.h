@@ -10,7 +10,8 @@
 
 struct flavor {
     struct list node;
-    ctcd_model_deployer_vtable table; /* min(size, known) bytes copied, the rest zero */
+    ctcd_model_deployer_vtable
+        table; /* what this version knows of it; its option tables are borrowed */
     char *name;
     void *user_data;
     ctcd_destroy_fn destroy;
@@ -41,6 +42,7 @@ size_t option_table_count(const ctcd_option_entry *table);
    a secret must be a reference. CTCD_E_INVALID. */
 int options_set(struct ctcd_options *options, const char *owner, const char *key, const char *value,
                 ctcd_error **err);
+int options_check_value(const ctcd_option_entry *entry, const char *value, ctcd_error **err);
 int options_check_required(const struct ctcd_options *options, const char *owner, ctcd_error **err);
 int options_from_json(struct ctcd_options *options, const char *owner, const char *json,
                       ctcd_error **err);

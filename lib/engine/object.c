@@ -13,8 +13,19 @@ void *object_new(ctcd_context *ctx, const struct object_kind *kind, size_t size)
         return NULL;
     atomic_init(&o->refs, 1);
     o->kind = kind;
-    o->ctx = ctx ? context_ref(ctx) : NULL;
+    o->ctx = ctx;
+    o->weak = ctx && ctx->stepping;
+    if (!o->weak)
+        context_ref(ctx);
     return o;
+}
+
+void object_adopt(void *object) {
+    struct object *o = object;
+    if (!o || !o->weak)
+        return;
+    o->weak = false;
+    context_ref(o->ctx);
 }
 
 void *object_ref(void *object) {
@@ -30,7 +41,7 @@ void *object_unref(void *object) {
         return NULL;
     if (atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) != 1)
         return NULL;
-    ctcd_context *ctx = o->ctx;
+    ctcd_context *ctx = o->weak ? NULL : o->ctx;
     if (o->kind->done)
         o->kind->done(o);
     mem_free(o);

@@ -19,11 +19,14 @@ struct object_kind {
 struct object {
     atomic_uint refs;
     const struct object_kind *kind;
-    ctcd_context *ctx; /* a reference; NULL where it needs none */
+    ctcd_context *ctx; /* a reference, unless weak; NULL where it needs none */
+    bool weak; /* made by a running op, for itself: else an op would keep its context alive */
 };
 
 /* Zeroed struct of size bytes with one reference; NULL = out of memory. */
 void *object_new(ctcd_context *ctx, const struct object_kind *kind, size_t size);
+/* A user gets it: from now on it holds its context. */
+void object_adopt(void *object);
 void *object_ref(void *object);   /* accepts NULL */
 void *object_unref(void *object); /* accepts NULL, returns NULL; frees nothing in a forked child */
 void object_done(void *pointer_to_object); /* for _cleanup_ */
@@ -37,10 +40,10 @@ extern const struct object_kind LIST_KIND;
 ctcd_list *object_list_new(ctcd_context *ctx, const struct object_kind *items);
 bool object_list_take(ctcd_list *list, void *object); /* false = out of memory, or object is NULL */
 size_t object_list_count(const ctcd_list *list);
-/* NULL when out of range, or when it is a list of another kind. kind NULL = any. */
 /* As object_format; "name" prints one label a line. */
 int object_list_format(const ctcd_list *list, const char *format, char **ret_text,
                        ctcd_error **err);
+/* NULL when out of range, or when it is a list of another kind. kind NULL = any. */
 void *object_list_at(const ctcd_list *list, const struct object_kind *kind, size_t index);
 
 #endif

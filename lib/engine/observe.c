@@ -6,7 +6,8 @@
 #include "engine/deploy.h"
 
 struct look {
-    ctcd_service *service; /* borrowed from the list */
+    char uuid[37];
+    ctcd_service *service; /* as the store has it now; NULL = deleted meanwhile */
     struct backend *backend;
     struct ctcd_revision revision;
     struct ctcd_observation seen;
@@ -19,7 +20,6 @@ struct look {
 
 struct observe {
     ctcd_op op;
-    ctcd_list *services;
     struct look *looks;
     size_t count;
     bool begun;
@@ -43,7 +43,7 @@ static int begin_look(struct observe *o, struct look *look) {
     ctcd_context *ctx = o->op.ctx;
     ctcd_error **err = OP_ERR(&o->op);
     ctcd_service *fresh = NULL;
-    int rc = service_load(ctx, look->service->record.uuid, &fresh, err);
+    int rc = service_load(ctx, look->uuid, &fresh, err);
     if (rc)
         return rc;
     look->service = fresh;
@@ -75,7 +75,6 @@ static int begin(struct observe *o) {
         int rc = begin_look(o, &o->looks[i]);
         if (rc == CTCD_E_NOT_FOUND && o->count > 1) { /* deleted meanwhile: no longer in the list */
             error_done(OP_ERR(&o->op));
-            o->looks[i].service = NULL;
         } else if (rc) {
             return rc;
         }
@@ -195,8 +194,7 @@ static void observe_done(ctcd_op *op) {
     for (size_t i = 0; i < o->count; i++) {
         struct look *look = &o->looks[i];
         call_drop(&look->call);
-        if (look->service && look->service != object_list_at(o->services, &SERVICE_KIND, i))
-            object_unref(look->service);
+        object_unref(look->service);
         revision_done(&look->revision);
         observation_done(&look->seen);
         error_done(&look->err);
@@ -204,7 +202,6 @@ static void observe_done(ctcd_op *op) {
     mem_free(o->looks);
     o->looks = NULL;
     o->count = 0;
-    object_done(&o->services);
 }
 
 static const struct op_kind OBSERVE = {"look at services", observe_step, observe_done};
@@ -214,6 +211,8 @@ int observe_new(ctcd_context *ctx, ctcd_list *services, int64_t timeout_ms, ctcd
     struct store *store = NULL;
     ctcd_op *op = NULL;
     size_t count = object_list_count(services);
+    if (count && !object_list_at(services, &SERVICE_KIND, 0))
+        return error_set(err, CTCD_E_INVALID, NULL, "the list does not hold services");
     int rc = context_store(ctx, &store, err);
     struct look *looks = mem_array(count + 1, sizeof(*looks));
     if (!rc && !looks)
@@ -225,11 +224,12 @@ int observe_new(ctcd_context *ctx, ctcd_list *services, int64_t timeout_ms, ctcd
         return rc;
     }
     struct observe *o = (struct observe *)op;
-    o->services = object_ref(services);
     o->looks = looks;
     o->count = count;
-    for (size_t i = 0; i < count; i++)
-        looks[i].service = object_list_at(services, &SERVICE_KIND, i);
+    for (size_t i = 0; i < count; i++) {
+        const ctcd_service *service = object_list_at(services, &SERVICE_KIND, i);
+        snprintf(looks[i].uuid, sizeof(looks[i].uuid), "%s", service->record.uuid);
+    }
     *ret = op;
     return 0;
 }

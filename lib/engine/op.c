@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "engine/object.h"
+#include "engine/service.h"
 
 static void op_enter(struct loop_task *task);
 static void op_timer(struct loop_timer *timer);
@@ -20,6 +22,7 @@ int op_new(ctcd_context *ctx, const struct op_kind *kind, size_t size, int64_t b
     atomic_init(&op->refs, 1);
     atomic_init(&op->users, 0);
     atomic_init(&op->asked, 0);
+    atomic_init(&op->ended, false);
     op->ctx = ctx;
     op->kind = kind;
     op->wait_until = INT64_MAX;
@@ -66,6 +69,15 @@ static void result_free(ctcd_op *op) {
     op->result_kind = OP_NOTHING;
 }
 
+/* Gives user data back: from there nobody waits. */
+static void user_destroy(ctcd_op *op, ctcd_destroy_fn destroy, void *data) {
+    if (!destroy)
+        return;
+    op->ctx->callbacks++;
+    destroy(data);
+    op->ctx->callbacks--;
+}
+
 /* Only on the context's thread: it takes the op out of the loop and out of the context's list. */
 ctcd_op *op_unref(ctcd_op *op) {
     if (!op || atomic_fetch_sub_explicit(&op->refs, 1, memory_order_acq_rel) != 1)
@@ -79,10 +91,8 @@ ctcd_op *op_unref(ctcd_op *op) {
     loop_timer_remove(&op->timer);
     loop_watch_remove(&op->watch);
     list_remove(&op->node);
-    if (op->done_destroy)
-        op->done_destroy(op->done_data);
-    if (op->progress_destroy)
-        op->progress_destroy(op->progress_data);
+    user_destroy(op, op->done_destroy, op->done_data);
+    user_destroy(op, op->progress_destroy, op->progress_data);
     result_free(op);
     error_unref(op->err);
     mem_free(op);
@@ -112,12 +122,18 @@ static void op_release(struct loop_task *task) {
     op_unref(list_of(task, ctcd_op, release));
 }
 
-/* The op may be on its way through the loop on the context's thread, so the last user only asks there. */
-void op_user_unref(ctcd_op *op) {
+/* The op may be on its way through the loop on the context's thread, so the last user only asks there. The
+   result of an ended op goes at once: it may hold the context, which nobody need ever dispatch again. */
+void op_user_unref(ctcd_op *op, bool outside) {
     ctcd_context *ctx = op->ctx;
     if (atomic_fetch_sub_explicit(&op->users, 1, memory_order_acq_rel) != 1)
         return;
-    loop_post(ctx->loop, &op->release);
+    if (op->ended)
+        result_free(op);
+    if (outside)
+        op_unref(op);
+    else
+        loop_post(ctx->loop, &op->release);
     context_unref(ctx);
 }
 
@@ -167,7 +183,10 @@ static void op_enter(struct loop_task *task) {
     op_ref(op);
     clear_waits(op);
     op->stepping = true;
+    bool outer = op->ctx->stepping;
+    op->ctx->stepping = true;
     int rc = op->kind->step(op);
+    op->ctx->stepping = outer;
     op->stepping = false;
     if (op->ended) {
         op_unref(op);
@@ -270,15 +289,16 @@ void op_end(ctcd_op *op, int rc) {
 static void op_announce(struct loop_task *task) {
     ctcd_op *op = list_of(task, ctcd_op, announce);
     ctcd_op_done_fn done = op->done_fn;
-    op->done_fn = NULL;
+    ctcd_destroy_fn destroy = op->done_destroy;
+    void *data = op->done_data;
+    op->done_fn = NULL; /* the callback may set another */
+    op->done_destroy = NULL;
     if (done) {
         op->ctx->callbacks++;
-        done(op->done_data, op);
+        done(data, op);
         op->ctx->callbacks--;
     }
-    if (op->done_destroy)
-        op->done_destroy(op->done_data);
-    op->done_destroy = NULL;
+    user_destroy(op, destroy, data);
     op_unref(op);
 }
 
@@ -322,6 +342,7 @@ void op_progress(ctcd_op *op, const char *fmt, ...) {
     va_end(args);
     if (n < 0)
         return;
+    text_make_utf8(line); /* it may have been cut */
     for (ctcd_op *o = op; o; o = o->parent) {
         memcpy(o->doing, line, sizeof(line));
         if (!o->progress_fn || loop_depth(o->ctx->loop) > 1)
@@ -348,19 +369,52 @@ void *op_steal_result(ctcd_op *op, enum op_result kind) {
     return value;
 }
 
+void op_adopt(enum op_result kind, void *result) {
+    if (kind == OP_TEXT)
+        return;
+    object_adopt(result);
+    for (size_t i = 0; kind == OP_LIST && i < object_list_count(result); i++) {
+        ctcd_status *status = object_list_at(result, &STATUS_KIND, i);
+        object_adopt(status);
+        object_adopt(status ? status->service : NULL);
+    }
+}
+
+void *op_hand_out(ctcd_op *op, enum op_result kind) {
+    void *result = op_steal_result(op, kind);
+    op_adopt(kind, result);
+    return result;
+}
+
+bool ops_running(const ctcd_context *ctx) {
+    for (struct list *n = ctx->ops.next; n != &ctx->ops; n = n->next)
+        if (!list_of(n, ctcd_op, node)->ended)
+            return true;
+    return false;
+}
+
 /* ---- waiting ---- */
+
+#define HOPS 64 /* dispatches that an answer which has arrived may take after the time was up */
+
+static int wait_timed_out(ctcd_op *op, ctcd_error **err) {
+    return error_set(err, CTCD_E_TIMEOUT, NULL, "%s: not finished in time while %s", op->kind->name,
+                     op->doing[0] ? op->doing : "working");
+}
 
 static int wait_end(ctcd_op *op, int64_t until, ctcd_error **err) {
     struct loop *loop = op->ctx->loop;
-    while (!op->ended) {
+    for (int hops = HOPS; !op->ended;) {
+        bool late = until != INT64_MAX && loop_now(loop) >= until;
+        if (late && hops-- == 0) /* others keep the loop busy */
+            return wait_timed_out(op, err);
         int rc = loop_wait(loop, until);
         if (rc == CTCD_E_INTERRUPTED)
             op_stop(op, CTCD_E_INTERRUPTED);
         else if (rc < 0)
             return error_set(err, rc, NULL, "the event loop failed (%s)", error_code_name(rc));
         else if (rc == CTCD_AGAIN && until != INT64_MAX && loop_now(loop) >= until)
-            return error_set(err, CTCD_E_TIMEOUT, NULL, "%s: not finished in time while %s",
-                             op->kind->name, op->doing[0] ? op->doing : "working");
+            return wait_timed_out(op, err);
     }
     return op_outcome(op, err);
 }
@@ -370,7 +424,9 @@ int op_wait(ctcd_op *op, int64_t timeout_ms, ctcd_error **err) {
         return error_set(err, CTCD_E_REENTRANT, "wait outside of the callback, or poll",
                          "%s cannot be waited for from here: it is waited for further up",
                          op->kind->name);
-    int64_t until = timeout_ms < 0 ? INT64_MAX : loop_now(op->ctx->loop) + timeout_ms;
+    int64_t until = INT64_MAX;
+    if (timeout_ms >= 0 && __builtin_add_overflow(loop_now(op->ctx->loop), timeout_ms, &until))
+        until = INT64_MAX;
     op_ref(op);
     op->waited = true;
     int rc = wait_end(op, until, err);

@@ -32,12 +32,13 @@ struct ctcd_op {
     struct list node; /* in ctx->ops as long as it lives */
     ctcd_op *parent;  /* woken when this one ends; not owned */
 
-    int64_t deadline;                     /* monotonic; INT64_MAX = none */
-    int64_t undo_deadline;                /* set with stop */
-    int stop;                             /* 0, or why it has to end */
-    atomic_int asked;                     /* stop that another thread asked for */
-    bool started, ended, stepping, again; /* again: woken while it was stepping */
-    bool waited;                          /* a ctcd_op_wait for it is on the stack */
+    int64_t deadline;              /* monotonic; INT64_MAX = none */
+    int64_t undo_deadline;         /* set with stop */
+    int stop;                      /* 0, or why it has to end */
+    atomic_int asked;              /* stop that another thread asked for */
+    bool started, stepping, again; /* again: woken while it was stepping */
+    atomic_bool ended;
+    bool waited; /* a ctcd_op_wait for it is on the stack */
     int rc;
     ctcd_error *err; /* step fills it through OP_ERR(op) */
 
@@ -75,7 +76,8 @@ ctcd_op *op_unref(ctcd_op *op);
 void op_drop(ctcd_op **child);
 /* Turns the caller's reference into a user's (who holds the context, too). */
 ctcd_op *op_publish(ctcd_op *op);
-void op_user_unref(ctcd_op *op);  /* any thread */
+/* Any thread. outside: the caller holds the context, and nothing of it is on the stack. */
+void op_user_unref(ctcd_op *op, bool outside);
 void ops_free(ctcd_context *ctx); /* ends all, when the context ends */
 
 /* Inside step: what it waits for. A child op or a call that was started with this op as parent wakes it by
@@ -93,6 +95,11 @@ void op_progress(ctcd_op *op, const char *fmt, ...) _printf_(2, 3);
 void op_set_result(ctcd_op *op, enum op_result kind, void *value);
 /* Takes the result out of an ended op; NULL where it has another. */
 void *op_steal_result(ctcd_op *op, enum op_result kind);
+/* The same for a user, whose object then holds the context. */
+void *op_hand_out(ctcd_op *op, enum op_result kind);
+void op_adopt(enum op_result kind, void *result);
+/* Has an op of this context not ended? */
+bool ops_running(const ctcd_context *ctx);
 
 int64_t op_left(const ctcd_op *op); /* ms to the deadline (or undo_deadline once stopped), >= 0 */
 /* Puts an error of its own for op->stop, unless there is one: a time-out quotes what was being done.

@@ -88,9 +88,7 @@ static int bad_value(const char *name, const char *value, const char *wanted, ct
     return error_set(err, CTCD_E_INVALID, NULL, "option %s: \"%s\" is not %s", name, value, wanted);
 }
 
-/* The value as it is kept: numbers and truths in their plain form. */
-static int check_value(const ctcd_option_entry *entry, const char *value, char **ret,
-                       ctcd_error **err) {
+int options_check_value(const ctcd_option_entry *entry, const char *value, ctcd_error **err) {
     int64_t number = 0;
     const char *type = entry->type;
     if (!text_is_utf8(value))
@@ -116,7 +114,7 @@ static int check_value(const ctcd_option_entry *entry, const char *value, char *
     }
     if (strcmp(type, "path") == 0 && !value[0])
         return bad_value(entry->name, value, "a path", err);
-    return (*ret = mem_copy_text(value)) ? 0 : error_nomem(err);
+    return 0;
 }
 
 int options_set(struct ctcd_options *options, const char *owner, const char *key, const char *value,
@@ -125,10 +123,15 @@ int options_set(struct ctcd_options *options, const char *owner, const char *key
     int rc = find_option(options->table, owner, key, &i, err);
     if (rc)
         return rc;
-    char *kept = NULL;
-    rc = check_value(&options->table[i], value, &kept, err);
+    const ctcd_option_entry *entry = &options->table[i];
+    rc = options_check_value(entry, value, err);
     if (rc)
         return rc;
+    if (strcmp(entry->type, "boolean") == 0)
+        value = is_choice("true|yes|1", value) ? "true" : "false";
+    char *kept = mem_copy_text(value);
+    if (!kept)
+        return error_nomem(err);
     mem_free(options->values[i]);
     options->values[i] = kept;
     return 0;

@@ -1,5 +1,6 @@
-/* See pipeline.h: pipelines as objects, their parameters, and the store. In the store a pipeline is one
-   canonical JSON text, {"file": ..., "folder": ...}, which reads back through the same parser as a file. */
+/* See pipeline.h: pipelines as objects, their parameters, and the store. The store keeps the file's own text,
+   {"source": ..., "folder": ...}: a value that went through JSON would not be the one in the file any more
+   (007 is an argument of three characters). */
 #include "engine/pipeline.h"
 
 #include <string.h>
@@ -11,6 +12,7 @@
 static void pipeline_free(void *object) {
     ctcd_pipeline *p = object;
     pipeline_spec_done(&p->spec);
+    mem_free(p->source);
     json_unref(p->file);
     mem_free(p->order);
 }
@@ -44,13 +46,19 @@ const struct object_kind PIPELINE_KIND = {"pipeline", pipeline_free, pipeline_to
 
 /* ---- reading ---- */
 
-static int make(ctcd_context *ctx, const struct yaml_node *root, const char *folder,
+/* Takes over the source, also on failure. name: of the file, for messages. */
+static int make(ctcd_context *ctx, char *source, const char *name, const char *folder,
                 ctcd_pipeline **ret, ctcd_error **err) {
+    _cleanup_(mem_free_ptr) char *owned = source;
+    _cleanup_(yaml_done) struct yaml_node *root = NULL;
+    _cleanup_(graph_done) struct graph *graph = NULL;
     _cleanup_(object_done) ctcd_pipeline *p = object_new(ctx, &PIPELINE_KIND, sizeof(*p));
     if (!p)
         return error_nomem(err);
-    _cleanup_(graph_done) struct graph *graph = NULL;
-    int rc = pipeline_file_parse(root, folder, &p->spec, err);
+    p->source = mem_steal(&owned);
+    int rc = yaml_parse(p->source, strlen(p->source), name, &root, err);
+    if (!rc)
+        rc = pipeline_file_parse(root, folder, &p->spec, err);
     if (!rc)
         rc = yaml_to_json(root, &p->file, err);
     if (!rc)
@@ -66,25 +74,28 @@ static int make(ctcd_context *ctx, const struct yaml_node *root, const char *fol
 }
 
 int pipeline_load(ctcd_context *ctx, const char *path, ctcd_pipeline **ret, ctcd_error **err) {
-    _cleanup_(yaml_done) struct yaml_node *root = NULL;
+    _cleanup_(mem_free_ptr) char *text = NULL;
     _cleanup_(mem_free_ptr) char *real = NULL;
-    int rc = yaml_parse_file(path, &root, err);
+    size_t len = 0;
+    int rc = file_read(path, YAML_MAX_BYTES, 0, &text, &len, err);
     if (!rc)
         rc = file_real_path(path, &real, err);
+    if (!rc && strlen(text) != len)
+        rc = error_set(err, CTCD_E_INVALID, NULL, "%s: there is a NUL character in it", path);
     if (rc)
         return rc;
     _cleanup_(mem_free_ptr) char *folder = path_folder(real);
-    return folder ? make(ctx, root, folder, ret, err) : error_nomem(err);
+    return folder ? make(ctx, mem_steal(&text), path, folder, ret, err) : error_nomem(err);
 }
 
 int pipeline_parse(ctcd_context *ctx, const char *text, const char *name, const char *folder,
                    ctcd_pipeline **ret, ctcd_error **err) {
-    _cleanup_(yaml_done) struct yaml_node *root = NULL;
     _cleanup_(mem_free_ptr) char *real = NULL;
-    int rc = yaml_parse(text, strlen(text), name, &root, err);
-    if (!rc)
-        rc = file_real_path(folder ? folder : ".", &real, err);
-    return rc ? rc : make(ctx, root, real, ret, err);
+    int rc = file_real_path(folder ? folder : ".", &real, err);
+    if (rc)
+        return rc;
+    char *copy = mem_copy_text(text);
+    return copy ? make(ctx, copy, name, real, ret, err) : error_nomem(err);
 }
 
 /* ---- parameters ---- */
@@ -132,19 +143,34 @@ static int no_such_param(const ctcd_pipeline *p, const char *name, ctcd_error **
                      p->spec.name, name);
 }
 
+/* What is no YAML by itself (a text with ": " in it, an empty one) is a text. */
+static int param_value(const char *name, const char *value, struct json **ret, ctcd_error **err) {
+    _cleanup_(yaml_done) struct yaml_node *node = NULL;
+    int rc = yaml_parse(value, strlen(value), name, &node, NULL);
+    if (!rc && node->kind == YAML_SCALAR)
+        rc = yaml_to_json(node, ret, NULL);
+    else if (rc != CTCD_E_NOMEM)
+        rc = (*ret = json_new_text(value)) ? 0 : CTCD_E_NOMEM;
+    return rc ? error_nomem(err) : 0;
+}
+
 int pipeline_set_param(ctcd_pipeline *p, const char *name, const char *value, ctcd_error **err) {
     if (!pipeline_spec_param(&p->spec, name))
         return no_such_param(p, name, err);
-    _cleanup_(yaml_done) struct yaml_node *node = NULL;
     _cleanup_(json_done) struct json *json = NULL;
-    /* What is no YAML by itself (a text with ": " in it, an empty one) is a text. */
-    if (yaml_parse(value, strlen(value), name, &node, NULL) || node->kind != YAML_SCALAR)
-        json = json_new_text(value);
-    else if (yaml_to_json(node, &json, NULL))
-        json = json_new_text(value);
-    if (!json)
-        return error_nomem(err);
-    return pipeline_put_param(&p->spec, name, json, err);
+    struct pipeline_spec changed = {0};
+    int rc = param_value(name, value, &json, err);
+    if (!rc && pipeline_spec_copy(&p->spec, &changed))
+        rc = error_nomem(err);
+    if (!rc)
+        rc = pipeline_put_param(&changed, name, json, err);
+    if (!rc && (rc = pipeline_spec_check(&changed, err)))
+        error_prefix(err, "with the parameter %s=%.100s", name, value);
+    struct pipeline_spec *old = rc ? &changed : &p->spec;
+    pipeline_spec_done(old);
+    if (!rc)
+        p->spec = changed;
+    return rc;
 }
 
 /* ---- the store ---- */
@@ -155,9 +181,10 @@ int pipeline_put(ctcd_pipeline *p, char ret_digest[65], ctcd_error **err) {
     if (rc)
         return rc;
     _cleanup_(json_done) struct json *kept = json_new_object();
-    if (!json_set(kept, "file", p->file) || !json_set_text(kept, "folder", p->spec.folder))
+    if (!json_set_text(kept, "source", p->source) ||
+        !json_set_text(kept, "folder", p->spec.folder))
         return error_nomem(err);
-    _cleanup_(mem_free_ptr) char *text = json_to_text(kept); /* order of the steps is content */
+    _cleanup_(mem_free_ptr) char *text = json_to_text(kept);
     if (!text)
         return error_nomem(err);
     struct sha256 sum;
@@ -171,16 +198,17 @@ int pipeline_put(ctcd_pipeline *p, char ret_digest[65], ctcd_error **err) {
 
 static int from_record(ctcd_context *ctx, const struct store_pipeline *record, ctcd_pipeline **ret,
                        ctcd_error **err) {
-    _cleanup_(yaml_done) struct yaml_node *root = NULL;
-    int rc = yaml_parse(record->spec, strlen(record->spec), record->name, &root, err);
+    _cleanup_(json_done) struct json *kept = NULL;
+    int rc = json_parse(record->spec, strlen(record->spec), STORE_MAX_TEXT, 0, record->name, &kept,
+                        err);
     if (rc)
         return rc;
-    const struct yaml_node *file = yaml_get(root, "file");
-    const char *folder = yaml_text(yaml_get(root, "folder"));
-    if (!file || !folder)
+    const char *source = json_get_text(kept, "source"), *folder = json_get_text(kept, "folder");
+    if (!source || !folder)
         return error_set(err, CTCD_E_CORRUPT, NULL, "the stored pipeline %s is incomplete",
                          record->name);
-    return make(ctx, file, folder, ret, err);
+    char *copy = mem_copy_text(source);
+    return copy ? make(ctx, copy, record->name, folder, ret, err) : error_nomem(err);
 }
 
 int pipeline_from_store(ctcd_context *ctx, const char *name, const char *digest,

@@ -12,7 +12,8 @@
 struct ctcd_pipeline {
     struct object object;
     struct pipeline_spec spec; /* with parameters as they are now */
-    struct json *file;         /* the document as it was read */
+    char *source;              /* the text of the file: what the store keeps */
+    struct json *file;         /* the document, for showing */
     size_t *order;             /* of spec.steps, as they run */
 };
 extern const struct object_kind PIPELINE_KIND;

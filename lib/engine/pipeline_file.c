@@ -101,7 +101,7 @@ static int at_node(struct reader *r, const struct yaml_node *node, ctcd_error *s
 
 static int unknown_key(struct reader *r, const struct yaml_node *node, const char *what,
                        const struct key *keys, size_t count) {
-    const char *names[32];
+    const char *names[32] = {0};
     _cleanup_(buf_done) struct buf hint = {0};
     for (size_t i = 0; i < count; i++)
         names[i] = keys[i].name;
