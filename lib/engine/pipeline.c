@@ -181,8 +181,7 @@ int pipeline_put(ctcd_pipeline *p, char ret_digest[65], ctcd_error **err) {
     if (rc)
         return rc;
     _cleanup_(json_done) struct json *kept = json_new_object();
-    if (!json_set_text(kept, "source", p->source) ||
-        !json_set_text(kept, "folder", p->spec.folder))
+    if (!json_set_text(kept, "source", p->source) || !json_set_text(kept, "folder", p->spec.folder))
         return error_nomem(err);
     _cleanup_(mem_free_ptr) char *text = json_to_text(kept);
     if (!text)
@@ -199,8 +198,8 @@ int pipeline_put(ctcd_pipeline *p, char ret_digest[65], ctcd_error **err) {
 static int from_record(ctcd_context *ctx, const struct store_pipeline *record, ctcd_pipeline **ret,
                        ctcd_error **err) {
     _cleanup_(json_done) struct json *kept = NULL;
-    int rc = json_parse(record->spec, strlen(record->spec), STORE_MAX_TEXT, 0, record->name, &kept,
-                        err);
+    int rc =
+        json_parse(record->spec, strlen(record->spec), STORE_MAX_TEXT, 0, record->name, &kept, err);
     if (rc)
         return rc;
     const char *source = json_get_text(kept, "source"), *folder = json_get_text(kept, "folder");
