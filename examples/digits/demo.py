@@ -208,7 +208,7 @@ def fire(home, client):
 def report(home, client, seed, spoil):
     """-> (verdicts, what was promised and not seen)"""
     headline("what was decided, and why")
-    names = [run["name"] for run in sorted(home.ask("run", "list"), key=lambda run: run["nominal"])]
+    names = [run["name"] for run in sorted(home.ask("run", "list"), key=lambda run: run["nominal_ms"])]
     runs = [home.ask("run", "describe", name) for name in names]
     tell_runs(runs, client, spoil)
     headline("what is served now")
