@@ -110,7 +110,9 @@ static int unknown_key(struct reader *r, const struct yaml_node *node, const cha
         buf_addf(&hint, "did you mean \"%s\"?", near);
     for (size_t i = 0; !near && i < count; i++)
         buf_addf(&hint, "%s%s", i ? ", " : "it may have: ", names[i]);
-    return yaml_error(r->err, CTCD_E_INVALID, node, hint.text, "%s has no \"%s\"", what, node->key);
+    const struct yaml_node key = {
+        .name = node->name, .line = node->key_line, .column = node->key_column};
+    return yaml_error(r->err, CTCD_E_INVALID, &key, hint.text, "%s has no \"%s\"", what, node->key);
 }
 
 static int take_keys(struct reader *r, const struct yaml_node *mapping, const char *what,
@@ -253,10 +255,8 @@ static int take_cache(struct reader *r, void *place, const struct yaml_node *nod
     return rc;
 }
 
-static const struct key STEP_KEYS[] = {
+static const struct key COMMAND_KEYS[] = {
     {"command", take_list, offsetof(struct step_spec, argv)},
-    {"decide", take_decide, offsetof(struct step_spec, decide)},
-    {"deploy", take_deploy, offsetof(struct step_spec, deploy)},
     {"code", take_list, offsetof(struct step_spec, code)},
     {"outputs", take_list, offsetof(struct step_spec, outputs)},
     {"inputs", take_inputs, 0},
@@ -266,6 +266,30 @@ static const struct key STEP_KEYS[] = {
     {"when", take_text, offsetof(struct step_spec, when)},
     {"after", take_list, offsetof(struct step_spec, after)},
 };
+static const struct key DECIDE_KEYS[] = {
+    {"decide", take_decide, offsetof(struct step_spec, decide)},
+    {"after", take_list, offsetof(struct step_spec, after)},
+};
+static const struct key DEPLOY_KEYS[] = {
+    {"deploy", take_deploy, offsetof(struct step_spec, deploy)},
+    {"when", take_text, offsetof(struct step_spec, when)},
+    {"after", take_list, offsetof(struct step_spec, after)},
+};
+
+static int take_step(struct reader *r, const struct yaml_node *node, enum step_kind kind) {
+    struct step_spec *step = pipeline_spec_add_step(r->spec, kind, node->key);
+    if (!step)
+        return error_nomem(r->err);
+    switch (kind) {
+    case STEP_DECIDE:
+        return take_keys(r, node, "a decide step", DECIDE_KEYS, COUNT(DECIDE_KEYS), step);
+    case STEP_DEPLOY:
+        return take_keys(r, node, "a deploy step", DEPLOY_KEYS, COUNT(DEPLOY_KEYS), step);
+    case STEP_COMMAND:
+    default:
+        return take_keys(r, node, "a command step", COMMAND_KEYS, COUNT(COMMAND_KEYS), step);
+    }
+}
 
 static int step_kind_of(struct reader *r, const struct yaml_node *node, enum step_kind *ret) {
     static const struct {
@@ -298,10 +322,7 @@ static int take_steps(struct reader *r, void *place, const struct yaml_node *nod
         int rc = step_kind_of(r, child, &kind);
         if (rc)
             return rc;
-        struct step_spec *step = pipeline_spec_add_step(r->spec, kind, child->key);
-        if (!step)
-            return error_nomem(r->err);
-        rc = take_keys(r, child, "a step", STEP_KEYS, COUNT(STEP_KEYS), step);
+        rc = take_step(r, child, kind);
         if (rc)
             return rc;
     }
@@ -390,6 +411,54 @@ static int refuse_hook(struct reader *r, void *place, const struct yaml_node *no
                       "this version does not run on_failure commands");
 }
 
+/* ---- where is what the check of the whole found? ---- */
+
+/* The place that `key: ...` tells of, in a step or in the mapping that makes it a decide or deploy step. */
+static const struct yaml_node *place_in_step(const struct yaml_node *step, const char *what) {
+    const struct yaml_node *inner = yaml_get(step, "decide");
+    const char *end = strchr(what, ':');
+    char key[64];
+    if (!end || (size_t)(end - what) >= sizeof(key))
+        return step;
+    memcpy(key, what, (size_t)(end - what));
+    key[end - what] = '\0';
+    if (!inner)
+        inner = yaml_get(step, "deploy");
+    const struct yaml_node *found = yaml_get(inner, key);
+    if (!found)
+        found = yaml_get(yaml_get(inner, "options"), key);
+    if (!found)
+        found = yaml_get(yaml_get(step, "inputs"), key);
+    if (!found)
+        found = yaml_get(step, key);
+    return found ? found : step;
+}
+
+/* pipeline_spec_check() knows no lines, but begins with what it speaks of: `step "deploy": when: ...`. */
+static const struct yaml_node *place_of(const struct yaml_node *root, const char *message) {
+    const struct yaml_node *steps = yaml_get(root, "steps");
+    for (size_t i = 0; steps && i < steps->count; i++) {
+        const char *name = steps->children[i]->key;
+        size_t len = strlen(name);
+        if (strncmp(message, "step \"", 6) == 0 && strncmp(message + 6, name, len) == 0 &&
+            strncmp(message + 6 + len, "\": ", 3) == 0)
+            return place_in_step(steps->children[i], message + 6 + len + 3);
+    }
+    if (strncmp(message, "schedule: ", 10) == 0)
+        return yaml_get(root, "schedule");
+    return root;
+}
+
+static int check(struct reader *r, const struct yaml_node *root) {
+    ctcd_error *said = NULL;
+    int rc = pipeline_spec_check(r->spec, &said);
+    if (rc == CTCD_E_NOMEM) {
+        error_unref(said);
+        return error_nomem(r->err);
+    }
+    return rc ? at_node(r, place_of(root, error_message(said)), said, rc) : 0;
+}
+
 int pipeline_file_parse(const struct yaml_node *root, const char *folder, struct pipeline_spec *ret,
                         ctcd_error **err) {
     static const struct key keys[] = {
@@ -408,8 +477,8 @@ int pipeline_file_parse(const struct yaml_node *root, const char *folder, struct
         rc = need(&r, root, "a pipeline file", "steps");
     if (!rc && !(spec.folder = mem_copy_text(folder)))
         rc = error_nomem(err);
-    if (!rc && (rc = pipeline_spec_check(&spec, err)))
-        error_prefix(err, "%s", root->name);
+    if (!rc)
+        rc = check(&r, root);
     if (rc) {
         pipeline_spec_done(&spec);
         return rc;

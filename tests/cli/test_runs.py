@@ -96,6 +96,20 @@ class Pipeline(support.HomeCase):
         self.home.run("pipeline", "validate", self.file + ".not", status=3)
         self.assertFalse(os.path.exists(self.home.path), "a home was made")
 
+    def test_errors_name_their_place(self):
+        for line, place, hint in (
+                ("{metric: train.acuracy, threshold: 0.9}", "5:22", "did you mean train.accuracy?"),
+                ("{metric: train.accuracy, treshold: 0.9}", "5:38", "did you mean \"threshold\"?"),
+                ("{metric: train.accuracy, threshold: \"${params.no}\"}", "5:49", "no parameter"),
+                ("{metric: train.accuracy, threshold: 0.9}\n    outputs: [x]", "6:5", "it may have: decide, after"),
+                ("{metric: train.accuracy, threshold: 0.9}\n    after: [trian]", "6:12", "did you mean \"train\"?")):
+            file = self.home.file("bad.yaml", "pipeline: p\nsteps:\n"
+                                  "  train: {command: [\"true\"], outputs: [accuracy]}\n"
+                                  "  decide:\n    decide: " + line + "\n")
+            said = self.home.run("pipeline", "validate", file, status=2)
+            self.assertIn("bad.yaml:%s: " % place, said.err)
+            self.assertIn(hint, said.err)
+
     def test_list(self):
         self.home.run("pipeline", "run", self.file)
         self.assertEqual(self.home.run("pipeline", "list").out, "NAME  STEPS\nsums  2\n")
