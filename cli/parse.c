@@ -274,6 +274,8 @@ int request_parse(struct request *req, int argc, char **argv) {
             status = take_word(&r, text);
         else if (strcmp(text, "--") == 0)
             status = 0, r.only_arguments = 1;
+        else if (strcmp(text, "--version") == 0 && !req->command && !r.group)
+            status = take_word(&r, text + 2); /* as every program has it */
         else if (text[1] == '-')
             status = take_long(&r, text + 2);
         else

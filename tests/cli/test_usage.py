@@ -65,6 +65,8 @@ class Help(Usage):
 
     def test_version(self):
         self.assertRegex(self.home.run("version").out, r"\Actcd \d+\.\d+\.\d+\n\Z")
+        self.assertEqual(self.home.run("--version").out, self.home.run("version").out)
+        self.home.run("run", "list", "--version", status=2)
 
 
 class Typos(Usage):
