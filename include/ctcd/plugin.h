@@ -56,9 +56,9 @@ typedef void (*ctcd_ready_fn)(void *impl, int fd, uint32_t events);
 /** @} */
 
 /**
- * The table of a back end. @c size and @c abi first; append only; copied at registration; NULL = not
- * supported, which the engine finds out before work starts (open, close, validate, apply, observe and
- * remove are required).
+ * The table of a back end. @c size and @c abi first; append only; copied at registration, option tables
+ * and texts too; NULL = not supported, which the engine finds out before work starts (open, close,
+ * validate, apply, observe and remove are required).
  */
 typedef struct ctcd_model_deployer_vtable {
     size_t size;        /**< sizeof(ctcd_model_deployer_vtable), by the back end's compiler. */

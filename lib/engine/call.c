@@ -193,17 +193,20 @@ static void call_enter(struct loop_task *task) {
     ctcd_call_unref(call);
 }
 
-static bool supports(const struct backend *backend, enum call_method method) {
+int call_supported(const struct backend *backend, enum call_method method, ctcd_error **err) {
     const ctcd_model_deployer_vtable *t = &backend->flavor->table;
-    return !(method == CALL_LOGS && !t->logs) && !(method == CALL_PREDICT && !t->predict);
+    if ((method == CALL_LOGS && !t->logs) || (method == CALL_PREDICT && !t->predict))
+        return error_set(err, CTCD_E_NOT_SUPPORTED, NULL, "the back end %s has no %s",
+                         backend->flavor->name, METHOD_NAMES[method]);
+    return 0;
 }
 
 int call_start(ctcd_op *parent, struct backend *backend, enum call_method method,
                const struct call_args *args, int64_t deadline, ctcd_call **ret) {
     ctcd_error **err = OP_ERR(parent);
-    if (!supports(backend, method))
-        return error_set(err, CTCD_E_NOT_SUPPORTED, NULL, "the back end %s has no %s",
-                         backend->flavor->name, METHOD_NAMES[method]);
+    int rc = call_supported(backend, method, err);
+    if (rc)
+        return rc;
     ctcd_call *call = mem_alloc(sizeof(*call));
     if (!call)
         return error_nomem(err);
@@ -225,7 +228,7 @@ int call_start(ctcd_op *parent, struct backend *backend, enum call_method method
         mem_free(call);
         return error_nomem(err);
     }
-    int rc = loop_timer_add(backend->ctx->loop, &call->timer, err);
+    rc = loop_timer_add(backend->ctx->loop, &call->timer, err);
     if (rc) {
         (void)pthread_mutex_destroy(&call->lock);
         mem_free(call->body);

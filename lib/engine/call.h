@@ -67,6 +67,8 @@ struct call_args {
 /* deadline: monotonic ms; INT64_MAX is not allowed. CTCD_E_NOT_SUPPORTED: the back end has no such method. */
 int call_start(ctcd_op *parent, struct backend *backend, enum call_method method,
                const struct call_args *args, int64_t deadline, ctcd_call **ret);
+/* Has the back end this method? 0 or CTCD_E_NOT_SUPPORTED; for what wants to know before work starts. */
+int call_supported(const struct backend *backend, enum call_method method, ctcd_error **err);
 bool call_ended(const ctcd_call *call);
 /* 0 or CTCD_E_*; *err as the method said it, or "... did not end in time while DOING" for a time-out. */
 int call_result(const ctcd_call *call, ctcd_error **err);

@@ -77,6 +77,8 @@ static int begin(struct deploy *d) {
     int rc = identity_check(&identity, err);
     if (!rc)
         rc = backend_get(ctx_of(d), d->deployer->name, &d->backend, err);
+    if (!rc && w->smoke)
+        rc = call_supported(d->backend, CALL_PREDICT, err);
     if (!rc && (rc = find_service(d)) == CTCD_NONE)
         rc = random_uuid(d->uuid, err);
     return rc ? rc : draft(d);

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "core/identity.h"
 #include "engine/call.h"
 #include "engine/component.h"
 
@@ -36,14 +37,19 @@ static int bad_option(const char *flavor, const char *name, const char *what, ct
 static int check_options(const char *flavor, const ctcd_option_entry *table, ctcd_error **err) {
     static const char *const types[] = {"text", "path", "integer", "duration", "boolean"};
     for (const ctcd_option_entry *o = table; o && o->name; o++) {
-        bool known = o->type && text_starts(o->type, "choice:");
+        bool known = o->type && text_starts(o->type, "choice:") && o->type[7];
         for (size_t i = 0; o->type && i < sizeof types / sizeof *types; i++)
             known = known || strcmp(o->type, types[i]) == 0;
         if (!o->name[0] ||
             strspn(o->name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(o->name))
             return bad_option(flavor, o->name, "has no proper name", err);
+        for (const ctcd_option_entry *before = table; before != o; before++)
+            if (strcmp(before->name, o->name) == 0)
+                return bad_option(flavor, o->name, "is there twice", err);
         if (!known)
             return bad_option(flavor, o->name, "has an unknown type", err);
+        if ((o->help && !text_is_utf8(o->help)) || !text_is_utf8(o->type))
+            return bad_option(flavor, o->name, "has a text that is not UTF-8", err);
         if (o->reserved || (o->flags & ~(CTCD_OPTION_REQUIRED | CTCD_OPTION_SECRET)))
             return bad_option(flavor, o->name, "has unknown flags", err);
         if (o->default_value && options_check_value(o, o->default_value, NULL))
@@ -60,14 +66,44 @@ static int check_table(const ctcd_model_deployer_vtable *t, ctcd_error **err) {
         return error_set(err, CTCD_E_NEWER, "use a newer libctcd",
                          "the back end needs plug-in interface %u; this library has %u", t->abi,
                          CTCD_PLUGIN_ABI);
-    if (t->flags || !t->flavor || !t->flavor[0])
+    if (t->flags || !t->flavor)
         return error_set(err, CTCD_E_INVALID, NULL, "the back end's table has %s",
                          t->flags ? "unknown flags" : "no flavor name");
+    int rc = name_check_plain("flavor", t->flavor, err);
+    if (rc)
+        return rc;
     if (!t->open || !t->close || !t->validate || !t->apply || !t->observe || !t->remove)
         return error_set(err, CTCD_E_INVALID, NULL, "the back end %s lacks a required method",
                          t->flavor);
-    int rc = check_options(t->flavor, t->component_options, err);
+    rc = check_options(t->flavor, t->component_options, err);
     return rc ? rc : check_options(t->flavor, t->deployment_options, err);
+}
+
+static void flavor_free(struct flavor *flavor) {
+    mem_free(flavor->component_options);
+    mem_free(flavor->deployment_options);
+    mem_free(flavor->name);
+    mem_free(flavor);
+}
+
+/* What this version knows of the table, with texts of its own; NULL = out of memory. */
+static struct flavor *flavor_copy(const ctcd_model_deployer_vtable *vtable) {
+    struct flavor *flavor = mem_alloc(sizeof(*flavor));
+    if (!flavor)
+        return NULL;
+    ctcd_model_deployer_vtable *table = &flavor->table;
+    memcpy(table, vtable, sizeof(*table));
+    flavor->name = mem_copy_text(vtable->flavor);
+    flavor->component_options = option_table_copy(vtable->component_options);
+    flavor->deployment_options = option_table_copy(vtable->deployment_options);
+    if (!flavor->name || !flavor->component_options || !flavor->deployment_options) {
+        flavor_free(flavor);
+        return NULL;
+    }
+    table->flavor = flavor->name;
+    table->component_options = flavor->component_options;
+    table->deployment_options = flavor->deployment_options;
+    return flavor;
 }
 
 int flavor_register(ctcd_context *ctx, const ctcd_model_deployer_vtable *vtable, void *user_data,
@@ -78,13 +114,9 @@ int flavor_register(ctcd_context *ctx, const ctcd_model_deployer_vtable *vtable,
     if (flavor_find(ctx, vtable->flavor))
         return error_set(err, CTCD_E_EXISTS, NULL, "there is a flavor \"%s\" already",
                          vtable->flavor);
-    struct flavor *flavor = mem_alloc(sizeof(*flavor));
-    if (!flavor || !(flavor->name = mem_copy_text(vtable->flavor))) {
-        mem_free(flavor);
+    struct flavor *flavor = flavor_copy(vtable);
+    if (!flavor)
         return error_nomem(err);
-    }
-    memcpy(&flavor->table, vtable, sizeof(flavor->table));
-    flavor->table.flavor = flavor->name;
     flavor->user_data = user_data;
     flavor->destroy = destroy;
     list_append(&ctx->flavors, &flavor->node);
@@ -106,8 +138,7 @@ void flavors_free(ctcd_context *ctx) {
         struct flavor *flavor = list_of(n, struct flavor, node);
         if (flavor->destroy)
             flavor->destroy(flavor->user_data);
-        mem_free(flavor->name);
-        mem_free(flavor);
+        flavor_free(flavor);
     }
 }
 
@@ -137,9 +168,7 @@ const ctcd_option_entry *flavor_options(ctcd_context *ctx, int type, const char 
     struct flavor *f = flavor_find(ctx, flavor);
     if (!f)
         return NULL;
-    const ctcd_option_entry *table =
-        scope == CTCD_SCOPE_DEPLOYMENT ? f->table.deployment_options : f->table.component_options;
-    return table ? table : NO_OPTIONS;
+    return scope == CTCD_SCOPE_DEPLOYMENT ? f->deployment_options : f->component_options;
 }
 
 int flavor_check(ctcd_context *ctx, int type, const char *flavor, ctcd_error **err) {

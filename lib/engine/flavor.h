@@ -10,9 +10,9 @@
 
 struct flavor {
     struct list node;
-    ctcd_model_deployer_vtable
-        table; /* what this version knows of it; its option tables are borrowed */
+    ctcd_model_deployer_vtable table; /* what this version knows of it */
     char *name;
+    ctcd_option_entry *component_options, *deployment_options; /* copies, never NULL */
     void *user_data;
     ctcd_destroy_fn destroy;
 };
@@ -38,6 +38,8 @@ int options_new(const ctcd_option_entry *table, struct ctcd_options **ret, ctcd_
 void options_free(struct ctcd_options *options);
 void options_done(struct ctcd_options **options);
 size_t option_table_count(const ctcd_option_entry *table);
+/* In one block, texts and all: free with mem_free. NULL = out of memory. */
+ctcd_option_entry *option_table_copy(const ctcd_option_entry *table);
 /* owner: "the flavor mlflow", for messages. Unknown keys name the near miss; values are checked by type;
    a secret must be a reference. CTCD_E_INVALID. */
 int options_set(struct ctcd_options *options, const char *owner, const char *key, const char *value,

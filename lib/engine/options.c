@@ -13,6 +13,40 @@ size_t option_table_count(const ctcd_option_entry *table) {
     return n;
 }
 
+/* Copies a text to *room and moves on behind it; NULL stays NULL. */
+static const char *put_text(char **room, const char *text) {
+    if (!text)
+        return NULL;
+    size_t size = strlen(text) + 1;
+    char *here = memcpy(*room, text, size);
+    *room += size;
+    return here;
+}
+
+static size_t text_size(const char *text) {
+    return text ? strlen(text) + 1 : 0;
+}
+
+ctcd_option_entry *option_table_copy(const ctcd_option_entry *table) {
+    size_t count = option_table_count(table), size = (count + 1) * sizeof(*table);
+    for (size_t i = 0; i < count; i++)
+        size += text_size(table[i].name) + text_size(table[i].type) +
+                text_size(table[i].default_value) + text_size(table[i].help);
+    ctcd_option_entry *copy = mem_alloc(size);
+    if (!copy)
+        return NULL;
+    char *room = (char *)&copy[count + 1];
+    for (size_t i = 0; i < count; i++) {
+        const ctcd_option_entry *from = &table[i];
+        copy[i] = (ctcd_option_entry){.flags = from->flags};
+        copy[i].name = put_text(&room, from->name);
+        copy[i].type = put_text(&room, from->type);
+        copy[i].default_value = put_text(&room, from->default_value);
+        copy[i].help = put_text(&room, from->help);
+    }
+    return copy;
+}
+
 int options_new(const ctcd_option_entry *table, struct ctcd_options **ret, ctcd_error **err) {
     struct ctcd_options *options = mem_alloc(sizeof(*options));
     char **values = mem_array(option_table_count(table) + 1, sizeof(*values));
