@@ -89,8 +89,8 @@ static int refuse_used(struct store *store, int type, const char *name, ctcd_err
                        word, name, &users, err);
     if (!rc && type == CTCD_COMPONENT_MODEL_DEPLOYER)
         rc = add_users(store,
-                       "SELECT 'service ' || uuid FROM services WHERE deployer = ?1"
-                       " AND ?2 <> '' ORDER BY id",
+                       "SELECT 'service ' || uuid || ' (' || model || ')' FROM services"
+                       " WHERE deployer = ?1 AND ?2 <> '' ORDER BY id",
                        word, name, &users, err);
     if (rc || (!users.len && !users.failed))
         return rc;
