@@ -63,7 +63,7 @@ CTCD_API int64_t ctcd_run_ended(const ctcd_run *run);
 CTCD_API size_t ctcd_run_step_count(const ctcd_run *run);
 /** @threads Any. @since 0.1 */
 CTCD_API const char *ctcd_run_step_name(const ctcd_run *run, size_t index);
-/** "pending", "running", "completed", "failed", "skipped" or "canceled". @threads Any. @since 0.1 */
+/** "pending", "running", "completed", "failed", "skipped", "canceled" or "interrupted" (a new attempt follows). @threads Any. @since 0.1 */
 CTCD_API const char *ctcd_run_step_status(const ctcd_run *run, size_t index);
 /** Why it failed or was skipped. @threads Any. @since 0.1 */
 CTCD_API const char *ctcd_run_step_error(const ctcd_run *run, size_t index);

@@ -116,12 +116,9 @@ CTCD_API int ctcd_pipeline_format(const ctcd_pipeline *pipeline, const char *for
 /* ---- running ---- */
 
 static int begin(struct gate *gate, ctcd_pipeline *pipeline, int64_t timeout_ms, ctcd_op **ret) {
-    _cleanup_(mem_free_ptr) char *uuid = NULL;
     int rc = gate_timeout(gate, &timeout_ms, RUN_TIMEOUT_MS, false);
     if (!rc)
-        rc = run_record(pipeline, &uuid, gate->err);
-    if (!rc)
-        rc = run_new(gate->ctx, uuid, timeout_ms, ret, gate->err);
+        rc = run_new_by_hand(pipeline, timeout_ms, ret, gate->err);
     if (!rc)
         op_start(*ret, NULL);
     return rc;

@@ -89,6 +89,7 @@ struct pipeline_spec {
     size_t step_count;
     struct schedule_wording schedule;
     char **on_failure; /* command, or NULL */
+    bool crash_fails;  /* on_crash: fail; else an interrupted step begins anew */
 };
 
 #define SPEC_MAX_STEPS 1000u

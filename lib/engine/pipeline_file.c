@@ -405,6 +405,21 @@ static int take_schedule(struct reader *r, void *place, const struct yaml_node *
     return rc ? rc : need(r, node, "\"schedule\"", "interval");
 }
 
+static int take_on_crash(struct reader *r, void *place, const struct yaml_node *node) {
+    static const char *const names[] = {"resume", "fail"};
+    const char *text = yaml_text(node);
+    for (size_t i = 0; text && i < COUNT(names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *(bool *)place = i == 1;
+            return 0;
+        }
+    }
+    const char *near = text ? text_nearest(text, names, COUNT(names)) : NULL;
+    _cleanup_(mem_free_ptr) char *hint = near ? mem_text("did you mean \"%s\"?", near) : NULL;
+    return yaml_error(r->err, CTCD_E_INVALID, node, hint,
+                      "\"%s\" must be resume (an interrupted step begins anew) or fail", node->key);
+}
+
 static int refuse_hook(struct reader *r, void *place, const struct yaml_node *node) {
     (void)place;
     return yaml_error(r->err, CTCD_E_NOT_SUPPORTED, node, "leave it out",
@@ -467,6 +482,7 @@ int pipeline_file_parse(const struct yaml_node *root, const char *folder, struct
         {"steps", take_steps, 0},
         {"schedule", take_schedule, offsetof(struct pipeline_spec, schedule)},
         {"on_failure", refuse_hook, 0},
+        {"on_crash", take_on_crash, offsetof(struct pipeline_spec, crash_fails)},
     };
     struct pipeline_spec spec = {0};
     struct reader r = {&spec, err};

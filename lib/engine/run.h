@@ -1,8 +1,9 @@
 /* Runs: their snapshot, the op that carries one out, and the ops of its steps.
 
-   A run is a record in the store first (by hand: run_record; by a schedule: its claim). run_new() makes the
-   op that carries a recorded run out, new or interrupted: it holds HOME/runs/UUID/lock meanwhile, so a
-   RUNNING record beside a free lock is a run whose process died. */
+   A run is a record in the store first (by a schedule: its claim). The op that carries it out, new or
+   interrupted, holds HOME/runs/UUID/lock meanwhile, so a RUNNING record beside a free lock is a run whose
+   process died. An attempt of a step that died with it is
+   "interrupted": a new one begins, or (on_crash: fail) it counts as failed. */
 #ifndef CTCD_ENGINE_RUN_H
 #define CTCD_ENGINE_RUN_H
 
@@ -40,11 +41,13 @@ int run_logs(ctcd_run *run, const char *step, int64_t lines, char **ret, ctcd_er
 
 /* ---- carrying out ---- */
 
-/* The pipeline and a PENDING run by hand of it are recorded; the run's UUID is owned by the caller. */
-int run_record(ctcd_pipeline *pipeline, char **ret_uuid, ctcd_error **err);
-/* An op with OP_RUN, also when it fails. */
-int run_new(ctcd_context *ctx, const char *uuid, int64_t timeout_ms, ctcd_op **ret,
-            ctcd_error **err);
+/* Ops with OP_RUN, also when they fail. What keeps a run from being carried out at all ends it as abandoned;
+   only while the store fails does it stay RUNNING. */
+/* Of a recorded RUNNING run, which becomes the owner's. CONFLICT: somebody carries it out. */
+int run_new(ctcd_context *ctx, const char *uuid, const char *owner, int64_t timeout_ms,
+            ctcd_op **ret, ctcd_error **err);
+/* Of a new run, which is recorded here, with its pipeline. */
+int run_new_by_hand(ctcd_pipeline *pipeline, int64_t timeout_ms, ctcd_op **ret, ctcd_error **err);
 /* Does somebody carry this run out? */
 int run_live(ctcd_context *ctx, const char *uuid, bool *ret, ctcd_error **err);
 
@@ -59,15 +62,20 @@ struct run_view {
 };
 
 /* Ops of one step, started with the run's op as parent. They add the attempt's row before anything happens,
-   and end it with all that it leaves. 0: completed; CTCD_NONE: skipped; CTCD_E_*: failed.
-   left: the attempt that a dead process left RUNNING, or NULL. */
+   and end it with all that it leaves. 0: completed; CTCD_NONE: skipped; CTCD_E_*: failed. */
 struct step_args {
     const struct run_view *run;
     const struct step_spec *step;
     int64_t position;
-    const struct store_step *left;
-    int64_t attempt; /* the next one's number */
+    /* What a dead process left of the step: */
+    const struct store_step
+        *last;        /* its last attempt: RUNNING, INTERRUPTED, or FAILED with more to come;
+                                      NULL = there is none */
+    int64_t failures; /* how many attempts failed by themselves */
 };
+/* The attempt that was RUNNING, or NULL; and the number of the next one. */
+const struct store_step *step_left(const struct step_args *args);
+int64_t step_next_attempt(const struct step_args *args);
 int step_command_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);
 int step_decide_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);
 int step_deploy_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);

@@ -82,26 +82,26 @@ static struct run_step *step_named(ctcd_run *run, const char *name) {
     return NULL;
 }
 
-/* The steps of its pipeline in the order in which they run, begun or not. */
+static int add_step(ctcd_run *run, const char *name, ctcd_error **err) {
+    struct run_step *more = mem_resize(run->steps, run->step_count + 1, sizeof(*run->steps));
+    if (!more)
+        return error_nomem(err);
+    run->steps = more;
+    struct run_step *step = &run->steps[run->step_count++];
+    *step = (struct run_step){.name = mem_copy_text(name), .outputs = mem_copy_text("{}")};
+    return step->name && step->outputs ? 0 : error_nomem(err);
+}
+
+/* The steps of its pipeline in the order in which they run, begun or not. A record stays readable where the
+   pipeline is not (a version that refuses what an older one took): it then has the steps that were begun. */
 static int read_order(ctcd_context *ctx, ctcd_run *run, ctcd_error **err) {
     _cleanup_(object_done) ctcd_pipeline *pipeline = NULL;
-    int rc = pipeline_from_store(ctx, run->record.pipeline, run->record.digest, &pipeline, err);
+    int rc = pipeline_from_store(ctx, run->record.pipeline, run->record.digest, &pipeline, NULL);
     if (rc)
-        return rc;
-    size_t count = pipeline->spec.step_count;
-    run->steps = mem_array(count + 1, sizeof(*run->steps));
-    if (!run->steps)
-        return error_nomem(err);
-    for (; run->step_count < count; run->step_count++) {
-        struct run_step *step = &run->steps[run->step_count];
-        step->name = mem_copy_text(pipeline->spec.steps[pipeline->order[run->step_count]].name);
-        step->outputs = mem_copy_text("{}");
-        if (!step->name || !step->outputs) {
-            run->step_count++; /* so that this one is freed, too */
-            return error_nomem(err);
-        }
-    }
-    return 0;
+        return rc == CTCD_E_NOMEM ? error_nomem(err) : 0;
+    for (size_t i = 0; !rc && i < pipeline->spec.step_count; i++)
+        rc = add_step(run, pipeline->spec.steps[pipeline->order[i]].name, err);
+    return rc;
 }
 
 static int read_steps(ctcd_context *ctx, ctcd_run *run, ctcd_error **err) {
@@ -109,8 +109,12 @@ static int read_steps(ctcd_context *ctx, ctcd_run *run, ctcd_error **err) {
     int rc = store_step_list(ctx->store, run->record.uuid, &all, err);
     for (size_t i = 0; !rc && i < all.count; i++) {
         struct run_step *step = step_named(run, all.items[i].name);
+        if (!step) {
+            rc = add_step(run, all.items[i].name, err);
+            step = rc ? NULL : &run->steps[run->step_count - 1];
+        }
         if (!step)
-            continue;
+            break;
         store_step_done(&step->last);
         step->last = all.items[i];
         memset(&all.items[i], 0, sizeof(all.items[i]));

@@ -9,16 +9,20 @@
 #include "io/file.h"
 #include "io/random.h"
 
-#define LOOK_MS 1000 /* how often other processes' changes and the wall clock are looked at */
+#define LOOK_MS 1000  /* how often other processes' changes and the wall clock are looked at */
+#define JUMP_MS 10000 /* the wall clock against the monotonic one: more is no correction any more */
 #define CLAIM_MOST 10000
+#define NAME_TRIES 16
 
 struct scheduler {
     ctcd_op op;
     uint32_t flags;
     char owner[37];
     struct lockfile *lock;
-    int64_t live_since_ms; /* wall clock: since when somebody has been looking */
+    int64_t live_since_ms; /* wall clock: since when somebody has been looking without a gap */
+    int64_t offset_ms;     /* of the wall clock to the monotonic one, at the last look */
     ctcd_op *run;
+    char *uuid;      /* of the run */
     int64_t next_ms; /* wall clock: earliest fire that is to come, INT64_MAX = none */
 };
 
@@ -27,7 +31,7 @@ struct scheduler {
 struct claim {
     struct scheduler *s;
     const struct store_schedule *record;
-    enum schedule_overlap overlap;
+    const struct schedule *spec;
     size_t running, waiting;
     int64_t now;
     struct store_run *runs;
@@ -59,27 +63,34 @@ static bool grow(void *array, size_t count, size_t *room, size_t size) {
     return true;
 }
 
-static int add_drop(struct claim *c, int64_t nominal_ms, const char *reason) {
+/* first to last: one nominal time, or a row of neighbours. */
+static int add_drop(struct claim *c, int64_t first_ms, int64_t last_ms, int64_t count,
+                    enum drop_reason reason) {
     if (!grow(&c->drops, c->drop_count, &c->drop_room, sizeof(*c->drops)))
         return CTCD_E_NOMEM;
-    char *copy = mem_copy_text(reason);
+    char *copy = mem_copy_text(drop_reason_name(reason));
     if (!copy)
         return CTCD_E_NOMEM;
-    c->drops[c->drop_count++] = (struct store_drop){nominal_ms, c->now, copy};
+    c->drops[c->drop_count++] = (struct store_drop){first_ms, last_ms, count, c->now, copy};
     return 0;
 }
 
+static int64_t dropped(const struct claim *c) {
+    int64_t count = 0;
+    for (size_t i = 0; i < c->drop_count; i++)
+        count += c->drops[i].count;
+    return count;
+}
+
 static int add_run(struct claim *c, int64_t nominal_ms) {
+    char uuid[37];
     if (!grow(&c->runs, c->run_count, &c->run_room, sizeof(*c->runs)))
         return CTCD_E_NOMEM;
-    char uuid[37];
-    uint16_t salt =
-        0; /* the microseconds, which the clock does not give: names stay apart by them */
-    if (random_uuid(uuid, NULL) || random_bytes(&salt, sizeof(salt), NULL))
-        return CTCD_E_IO;
+    int rc = random_uuid(uuid, NULL);
+    if (rc)
+        return rc;
     struct store_run run = {
         .uuid = mem_copy_text(uuid),
-        .name = run_name(c->record->pipeline, c->now, (int)((salt + c->run_count) % 1000)),
         .pipeline = c->record->pipeline,
         .digest = c->record->digest,
         .nominal_ms = nominal_ms,
@@ -90,44 +101,52 @@ static int add_run(struct claim *c, int64_t nominal_ms) {
         .ended_ms = CTCD_TIME_NONE,
     };
     c->runs[c->run_count++] = run;
-    return run.uuid && run.name ? 0 : CTCD_E_NOMEM;
+    return run.uuid ? 0 : CTCD_E_NOMEM;
+}
+
+/* By the time of the claim, as all names of runs. The clock gives no microseconds: they begin somewhere, so
+   that schedules of one pipeline which claim at one time rarely take each other's, and count on. */
+static int name_runs(struct claim *c) {
+    uint16_t begin = 0;
+    int rc = random_bytes(&begin, sizeof(begin), NULL);
+    for (size_t i = 0; !rc && i < c->run_count; i++) {
+        int64_t us = (int64_t)begin + (int64_t)i;
+        mem_free(c->runs[i].name);
+        c->runs[i].name = run_name(c->record->pipeline, c->now + us / 1000, (int)(us % 1000));
+        rc = c->runs[i].name ? 0 : CTCD_E_NOMEM;
+    }
+    return rc;
 }
 
 /* A fire that catch-up asked for waits for its turn whatever the overlap policy: "all" means all. */
 static int take_fire(void *user, int64_t nominal_ms, bool caught_up) {
     struct claim *c = user;
     if (c->run_count >= CLAIM_MOST)
-        return add_drop(c, nominal_ms, drop_reason_name(DROP_BUFFER_FULL));
-    enum schedule_overlap policy = caught_up ? OVERLAP_BUFFER_ALL : c->overlap;
+        return add_drop(c, nominal_ms, nominal_ms, 1, DROP_BUFFER_FULL);
+    enum schedule_overlap policy = caught_up ? OVERLAP_BUFFER_ALL : c->spec->overlap;
     struct fire_verdict verdict = overlap_decide(policy, c->running, c->waiting);
     if (verdict.action == FIRE_DROP)
-        return add_drop(c, nominal_ms, drop_reason_name(verdict.reason));
+        return add_drop(c, nominal_ms, nominal_ms, 1, verdict.reason);
     c->waiting++;
     return add_run(c, nominal_ms);
 }
 
-/* Each dropped fire has its record; years of them are recorded as their first and last. */
+/* Each dropped fire has its record; years of them have one together. */
 static int take_drop(void *user, int64_t first_ms, int64_t last_ms, int64_t count,
                      enum drop_reason reason) {
     struct claim *c = user;
-    const char *name = drop_reason_name(reason);
-    if (count > CLAIM_MOST) {
-        int rc = add_drop(c, first_ms, name);
-        return rc ? rc : add_drop(c, last_ms, name);
-    }
-    struct schedule spec;
-    if (schedule_from_json(c->record->spec, &spec, NULL))
-        return CTCD_E_CORRUPT;
+    if (count > CLAIM_MOST)
+        return add_drop(c, first_ms, last_ms, count, reason);
     for (int64_t t = first_ms;;) {
-        int rc = add_drop(c, t, name);
-        if (rc || t >= last_ms || !schedule_next(&spec.spec, t, &t))
+        int rc = add_drop(c, t, t, 1, reason);
+        if (rc || t >= last_ms || !schedule_next(&c->spec->spec, t, &t))
             return rc;
     }
 }
 
 static int count_runs(struct claim *c, ctcd_error **err) {
     struct store *store = c->s->op.ctx->store;
-    struct store_run_query query = {.schedule = c->record->name,
+    struct store_run_query query = {.schedule_id = c->record->id,
                                     .statuses = STORE_STATUS(STORE_RUN_RUNNING)};
     int64_t running = 0, waiting = 0;
     int rc = store_run_count(store, &query, &running, err);
@@ -139,29 +158,38 @@ static int count_runs(struct claim *c, ctcd_error **err) {
     return rc;
 }
 
+/* EXISTS: a run's name was taken. */
+static int store_claim(struct claim *c, ctcd_error **err) {
+    struct store_fire fire = {
+        c->record->id, c->record->last_processed_ms, c->now, c->runs, c->run_count, c->drops,
+        c->drop_count};
+    int rc = CTCD_E_EXISTS;
+    for (int tries = 0; rc == CTCD_E_EXISTS && tries < NAME_TRIES; tries++) {
+        rc = name_runs(c);
+        rc = rc ? error_set(err, rc, NULL, "the runs of schedule %s could not be named",
+                            c->record->name)
+                : store_fire_claim(c->s->op.ctx->store, &fire, err);
+    }
+    if (rc >= 0)
+        error_done(err);
+    return rc;
+}
+
+/* CTCD_NONE: somebody else was faster, or the schedule is gone. */
 static int claim_fires(struct scheduler *s, const struct store_schedule *record,
                        const struct schedule *spec, int64_t now) {
-    ctcd_context *ctx = s->op.ctx;
     ctcd_error **err = OP_ERR(&s->op);
-    _cleanup_(claim_done) struct claim c = {
-        .s = s, .record = record, .overlap = spec->overlap, .now = now};
+    _cleanup_(claim_done) struct claim c = {.s = s, .record = record, .spec = spec, .now = now};
     struct fire_sink sink = {take_fire, take_drop, &c};
     int rc = count_runs(&c, err);
     if (!rc && (rc = schedule_due(spec, record->last_processed_ms, s->live_since_ms, now, &sink)))
         error_set(err, rc, NULL, "the fires of schedule %s could not be listed", record->name);
     if (rc || (!c.run_count && !c.drop_count))
         return rc;
-    struct store_fire fire = {
-        record->id, record->last_processed_ms, now, c.runs, c.run_count, c.drops, c.drop_count};
-    rc = store_fire_claim(ctx->store, &fire, err);
-    if (rc ==
-        CTCD_E_EXISTS) { /* a run's name was taken within this millisecond: the next look has others */
-        error_done(err);
-        return CTCD_NONE;
-    }
+    rc = store_claim(&c, err);
     if (rc == 0)
-        op_progress(&s->op, "schedule %s: %zu due, %zu dropped", record->name, c.run_count,
-                    c.drop_count);
+        op_progress(&s->op, "schedule %s: %zu due, %lld dropped", record->name, c.run_count,
+                    (long long)dropped(&c));
     return rc;
 }
 
@@ -184,17 +212,36 @@ static int look_at(struct scheduler *s, const struct store_schedule *record, int
         }
     }
     int64_t after = record->last_processed_ms > now ? record->last_processed_ms : now;
-    if (!schedule_next(&spec.spec, after, &next))
-        return store_schedule_end(s->op.ctx->store, record->id, OP_ERR(&s->op));
+    if (!schedule_next(&spec.spec, after, &next)) {
+        rc = store_schedule_end(s->op.ctx->store, record->id, OP_ERR(&s->op));
+        if (rc == CTCD_E_NOT_FOUND) { /* deleted meanwhile */
+            error_done(OP_ERR(&s->op));
+            rc = 0;
+        }
+        return rc;
+    }
     if (next < s->next_ms)
         s->next_ms = next;
     return 0;
+}
+
+/* Nobody looked while the machine slept or the wall clock was set forward: what was due then was missed. Where
+   it was set back everything is on time that comes after what has been decided. */
+static void notice_jump(struct scheduler *s, int64_t now) {
+    int64_t offset = now - context_mono(s->op.ctx);
+    if (offset - s->offset_ms > JUMP_MS)
+        context_log(s->op.ctx, CTCD_LOG_WARNING, "the clock jumped forward by %lld s",
+                    (long long)(offset - s->offset_ms) / 1000);
+    if (offset - s->offset_ms > JUMP_MS || now < s->live_since_ms)
+        s->live_since_ms = now;
+    s->offset_ms = offset;
 }
 
 static int look_at_all(struct scheduler *s) {
     ctcd_context *ctx = s->op.ctx;
     _cleanup_(store_schedules_done) struct store_schedules all = {0};
     int64_t now = context_wall(ctx);
+    notice_jump(s, now);
     int rc = store_schedule_list(ctx->store, &all, OP_ERR(&s->op));
     s->next_ms = INT64_MAX;
     for (size_t i = 0; !rc && i < all.count; i++)
@@ -218,14 +265,8 @@ static int next_orphan(struct scheduler *s, char **ret) {
         rc = run_live(ctx, run->uuid, &live, OP_ERR(&s->op));
         if (rc || live)
             continue;
-        rc = store_run_take_over(ctx->store, run->uuid, run->owner, s->owner, OP_ERR(&s->op));
-        if (rc == CTCD_NONE) {
-            rc = 0;
-            continue;
-        }
-        if (!rc)
-            op_progress(&s->op, "run %s was interrupted; taking it up", run->name);
-        return rc ? rc : (*ret = mem_copy_text(run->uuid)) ? 0 : error_nomem(OP_ERR(&s->op));
+        op_progress(&s->op, "run %s was interrupted; taking it up", run->name);
+        return (*ret = mem_copy_text(run->uuid)) ? 0 : error_nomem(OP_ERR(&s->op));
     }
     return rc;
 }
@@ -244,16 +285,31 @@ static int next_run(struct scheduler *s, char **ret) {
     return 0;
 }
 
-/* 0: one runs now, or none is there to be run. A run's own failure is no failure of the scheduler. */
+/* A run's own failure is no failure of the scheduler. But one whose end could not be recorded would be
+   taken up again and again. */
+static int let_go(struct scheduler *s) {
+    _cleanup_(store_run_done) struct store_run now = {0};
+    int rc = s->run->rc;
+    bool stays =
+        rc < 0 && rc != CTCD_E_CONFLICT &&
+        (store_run_get(s->op.ctx->store, s->uuid, &now, NULL) || now.status == STORE_RUN_RUNNING);
+    rc = stays ? op_outcome(s->run, OP_ERR(&s->op)) : 0;
+    op_drop(&s->run);
+    return rc;
+}
+
+/* 0: one runs now, or none is there to be run. */
 static int drive_run(struct scheduler *s) {
     if (s->run && !s->run->ended)
         return 0;
-    op_drop(&s->run);
-    _cleanup_(mem_free_ptr) char *uuid = NULL;
-    int rc = next_run(s, &uuid);
-    if (!rc && uuid)
-        rc = run_new(s->op.ctx, uuid, RUN_TIMEOUT_MS, &s->run, OP_ERR(&s->op));
-    if (!rc && uuid)
+    int rc = s->run ? let_go(s) : 0;
+    mem_free(s->uuid);
+    s->uuid = NULL;
+    if (!rc)
+        rc = next_run(s, &s->uuid);
+    if (!rc && s->uuid)
+        rc = run_new(s->op.ctx, s->uuid, s->owner, RUN_TIMEOUT_MS, &s->run, OP_ERR(&s->op));
+    if (!rc && s->uuid)
         op_start(s->run, &s->op);
     return rc;
 }
@@ -279,6 +335,7 @@ static int begin(struct scheduler *s) {
     if (!rc)
         rc = random_uuid(s->owner, OP_ERR(&s->op));
     s->live_since_ms = context_wall(ctx);
+    s->offset_ms = s->live_since_ms - context_mono(ctx);
     return rc;
 }
 
@@ -323,6 +380,8 @@ static void scheduler_done(ctcd_op *op) {
     struct scheduler *s = (struct scheduler *)op;
     op_drop(&s->run);
     lockfile_done(&s->lock);
+    mem_free(s->uuid);
+    s->uuid = NULL;
 }
 
 static const struct op_kind SCHEDULER = {"scheduler", scheduler_step, scheduler_done};

@@ -5,6 +5,14 @@
 #include "engine/deploy.h"
 #include "engine/run.h"
 
+const struct store_step *step_left(const struct step_args *args) {
+    return args->last && args->last->status == STORE_STEP_RUNNING ? args->last : NULL;
+}
+
+int64_t step_next_attempt(const struct step_args *args) {
+    return args->last ? args->last->attempt + 1 : 1;
+}
+
 int step_begin(const struct step_args *args, int64_t attempt, const char *folder, const char *log,
                ctcd_error **err) {
     struct store_step row = {

@@ -20,16 +20,18 @@
 #define LOOK_AGAIN_MS 100 /* between looks at a child that starts or ends */
 #define TAIL_LINES 20
 
-enum phase { PREPARE, WAIT, RETRY_PAUSE };
+enum phase { BEGIN, PREPARE, WAIT, RETRY_PAUSE };
 
 struct command {
     ctcd_op op;
     struct step_args args;
     enum phase phase;
     int64_t attempt;
+    int64_t failures;               /* of earlier attempts, and of this one */
     char *folder, *artifacts, *log; /* of this attempt */
     int64_t until;                  /* monotonic: the attempt's time-out, or the end of the pause */
     int64_t kill_at;                /* monotonic, 0 = not asked to end */
+    bool inherited; /* a dead process began it, and whether it outlived that one is not yet known */
     bool timed_out;
     int pidfd;
 };
@@ -119,12 +121,16 @@ static char **arguments(struct command *c) {
     return argv;
 }
 
+/* What tells the processes of this attempt from all others. */
+static char *marker_of(const struct command *c) {
+    return mem_text("run-%s-%s-%" PRId64, c->args.run->record.uuid, c->args.step->name, c->attempt);
+}
+
 static int spawn(struct command *c, const char *inputs, const char *outputs) {
     const char *shim = NULL;
     _cleanup_(strv_done) char **argv = arguments(c);
     _cleanup_(strv_done) char **env = environment(c, inputs, outputs);
-    _cleanup_(mem_free_ptr) char *marker =
-        mem_text("run-%s-%s-%" PRId64, c->args.run->record.uuid, c->args.step->name, c->attempt);
+    _cleanup_(mem_free_ptr) char *marker = marker_of(c);
     if (!argv)
         return c->op.err ? error_code(c->op.err) : error_nomem(err_of(c));
     if (!env || !marker)
@@ -147,26 +153,59 @@ static int spawn(struct command *c, const char *inputs, const char *outputs) {
     return child_start(&spec, err_of(c));
 }
 
+static int64_t timeout_of(const struct command *c) {
+    return c->args.step->timeout_ms ? c->args.step->timeout_ms : STEP_TIMEOUT_MS;
+}
+
+/* A failure from WAIT on is one of the attempt, which has its row by then. */
 static int prepare(struct command *c) {
     int rc = locate(c);
     if (!rc)
         rc = file_make_folders(c->artifacts, err_of(c));
-    _cleanup_(mem_free_ptr) char *inputs = rc ? NULL : path_join(c->folder, "inputs.json");
-    _cleanup_(mem_free_ptr) char *outputs = rc ? NULL : path_join(c->folder, "outputs.json");
-    if (!rc && (!inputs || !outputs))
-        rc = error_nomem(err_of(c));
-    if (!rc)
-        rc = write_inputs(c, inputs);
     if (!rc)
         rc = step_begin(&c->args, c->attempt, c->folder, c->log, err_of(c));
     if (rc)
         return rc;
-    int64_t timeout = c->args.step->timeout_ms ? c->args.step->timeout_ms : STEP_TIMEOUT_MS;
-    c->until = context_mono(c->op.ctx) + timeout;
-    c->kill_at = 0;
-    c->timed_out = false;
     c->phase = WAIT;
-    return spawn(c, inputs, outputs);
+    c->until = context_mono(c->op.ctx) + timeout_of(c);
+    c->kill_at = 0;
+    c->timed_out = c->inherited = false;
+    _cleanup_(mem_free_ptr) char *inputs = path_join(c->folder, "inputs.json");
+    _cleanup_(mem_free_ptr) char *outputs = path_join(c->folder, "outputs.json");
+    if (!inputs || !outputs)
+        return error_nomem(err_of(c));
+    rc = write_inputs(c, inputs);
+    return rc ? rc : spawn(c, inputs, outputs);
+}
+
+/* What is left of a span that began by the wall clock, which may have been set meanwhile. */
+static int64_t left_of(const struct command *c, int64_t span_ms, int64_t since_ms) {
+    int64_t gone = 0;
+    if (__builtin_sub_overflow(context_wall(c->op.ctx), since_ms, &gone) || gone < 0)
+        return span_ms;
+    return gone < span_ms ? span_ms - gone : 0;
+}
+
+/* Where a dead process stood: in an attempt, which is looked after first; in the pause after a failed one;
+   or before any. */
+static int take_up(struct command *c) {
+    const struct store_step *last = c->args.last;
+    int64_t now = context_mono(c->op.ctx);
+    c->failures = c->args.failures;
+    c->attempt = step_next_attempt(&c->args);
+    c->phase = PREPARE;
+    if (step_left(&c->args)) {
+        c->attempt = last->attempt;
+        c->inherited = true;
+        c->until = now + left_of(c, timeout_of(c), last->started_ms);
+        c->phase = WAIT;
+        return locate(c);
+    }
+    if (last && last->status == STORE_STEP_FAILED) {
+        c->until = now + left_of(c, c->args.step->retry_delay_ms, last->ended_ms);
+        c->phase = RETRY_PAUSE;
+    }
+    return 0;
 }
 
 /* ---- outputs ---- */
@@ -185,23 +224,43 @@ static void artifacts_done(struct artifacts *a) {
     mem_free(a->items);
 }
 
+/* Does a text name something in the artifacts folder, wherever links lead? What should be there and is not
+   is an error: it would be missed only later. */
+static int in_artifacts(struct command *c, const char *name, const char *text, bool *ret) {
+    _cleanup_(mem_free_ptr) char *folder = NULL;
+    _cleanup_(mem_free_ptr) char *real = NULL;
+    *ret = false;
+    if (!text || text[0] != '/')
+        return 0;
+    int rc = file_real_path(c->artifacts, &folder, NULL);
+    if (!rc)
+        rc = file_real_path(text, &real, NULL);
+    if (rc == CTCD_E_NOMEM)
+        return error_nomem(err_of(c));
+    if (rc && text_starts(text, c->artifacts))
+        return error_set(err_of(c), CTCD_E_FAILED, NULL,
+                         "its output \"%s\" names %.200s, which is not there", name, text);
+    if (rc || !text_starts(real, folder))
+        return 0;
+    *ret = real[strlen(folder)] == '/' || !real[strlen(folder)];
+    return 0;
+}
+
 /* A text that names something inside the artifacts folder is an artifact by URI, hashed. */
 static int add_artifact(struct command *c, struct artifacts *all, const char *name,
                         const struct json *value) {
     struct store_artifact *a = &all->items[all->count++];
     const char *text = json_text(value);
     char hash[65] = "";
+    bool inside = false;
+    int rc = in_artifacts(c, name, text, &inside);
+    if (!rc && inside && (rc = tree_hash(text, hash, err_of(c))))
+        error_prefix(err_of(c), "output \"%s\"", name);
+    if (rc)
+        return rc;
     a->name = mem_copy_text(name);
-    size_t len = strlen(c->artifacts);
-    bool inside = text && strncmp(text, c->artifacts, len) == 0 && text[len] == '/' &&
-                  !strstr(text, "/../") && file_exists(text);
     a->kind = inside ? STORE_ARTIFACT_URI : STORE_ARTIFACT_VALUE;
     a->value = inside ? mem_copy_text(text) : json_to_text(value);
-    if (inside) {
-        int rc = tree_hash(text, hash, err_of(c));
-        if (rc)
-            return error_prefix(err_of(c), "output \"%s\"", name);
-    }
     a->sha256 = mem_copy_text(hash);
     return a->name && a->value && a->sha256 ? 0 : error_nomem(err_of(c));
 }
@@ -237,26 +296,29 @@ static int read_outputs(struct command *c, struct json **ret) {
     return rc;
 }
 
-static int collect(struct command *c, struct artifacts *all) {
-    _cleanup_(json_done) struct json *outputs = NULL;
-    int rc = read_outputs(c, &outputs);
-    if (rc)
-        return rc == CTCD_E_NOMEM ? rc : CTCD_E_FAILED;
+/* A misspelt one is named before the one that is missing because of it. */
+static int compare_names(struct command *c, const struct json *outputs) {
     char **declared = c->args.step->outputs;
+    for (struct json_iter i = json_members(outputs); json_next(&i);)
+        if (!strv_has(declared, i.key))
+            return undeclared(c, i.key);
     for (size_t i = 0; declared && declared[i]; i++)
         if (!json_get(outputs, declared[i]))
             return error_set(err_of(c), CTCD_E_FAILED, "write it to the file named by CTCD_OUTPUTS",
                              "it did not write its output \"%s\"", declared[i]);
-    if (!(all->items = mem_array(json_size(outputs) + 1, sizeof(*all->items))))
-        return error_nomem(err_of(c));
-    for (struct json_iter i = json_members(outputs); json_next(&i);) {
-        if (!strv_has(declared, i.key))
-            return undeclared(c, i.key);
-        rc = add_artifact(c, all, i.key, i.value);
-        if (rc)
-            return rc;
-    }
     return 0;
+}
+
+static int collect(struct command *c, struct artifacts *all) {
+    _cleanup_(json_done) struct json *outputs = NULL;
+    int rc = read_outputs(c, &outputs);
+    if (!rc)
+        rc = compare_names(c, outputs);
+    if (!rc && !(all->items = mem_array(json_size(outputs) + 1, sizeof(*all->items))))
+        rc = error_nomem(err_of(c));
+    for (struct json_iter i = json_members(outputs); !rc && json_next(&i);)
+        rc = add_artifact(c, all, i.key, i.value);
+    return rc;
 }
 
 /* ---- the end of an attempt ---- */
@@ -276,20 +338,40 @@ static void add_log_tail(struct command *c) {
         error_set_details(err_of(c), tail);
 }
 
+static void begin_again(struct command *c, int64_t delay_ms) {
+    error_done(err_of(c));
+    c->attempt++;
+    c->until = context_mono(c->op.ctx) + delay_ms;
+    c->phase = RETRY_PAUSE;
+}
+
 /* The attempt failed (op.err says why): recorded, and begun again where the step has retries left. */
 static int failed(struct command *c, int rc) {
     add_log_tail(c);
     enum store_step_status status = c->op.stop ? STORE_STEP_CANCELED : STORE_STEP_FAILED;
     const char *message = error_message(c->op.err);
     int recorded = step_end(&c->args, c->attempt, status, message, NULL, 0, NULL, NULL);
-    if (recorded || c->op.stop || c->attempt > c->args.step->retries_max)
+    c->failures++;
+    if (recorded || c->op.stop || c->failures > c->args.step->retries_max)
         return rc;
     op_progress(&c->op, "step %s: attempt %lld failed (%s); again in %lld ms", c->args.step->name,
                 (long long)c->attempt, message, (long long)c->args.step->retry_delay_ms);
-    error_done(err_of(c));
-    c->attempt++;
-    c->until = context_mono(c->op.ctx) + c->args.step->retry_delay_ms;
-    c->phase = RETRY_PAUSE;
+    begin_again(c, c->args.step->retry_delay_ms);
+    return 0;
+}
+
+/* It is not there, and nothing of its own is to blame: that is no failure, unless the pipeline says so. */
+static int lost(struct command *c, const char *how) {
+    error_set(err_of(c), CTCD_E_FAILED, NULL, c->inherited ? "it was interrupted: %s" : "%s", how);
+    if (!c->inherited || c->op.stop || c->args.run->pipeline->spec.crash_fails)
+        return failed(c, CTCD_E_FAILED);
+    int rc = step_end(&c->args, c->attempt, STORE_STEP_INTERRUPTED, error_message(c->op.err), NULL,
+                      0, NULL, err_of(c));
+    if (rc)
+        return rc;
+    op_progress(&c->op, "step %s: attempt %lld was interrupted; again", c->args.step->name,
+                (long long)c->attempt);
+    begin_again(c, 0);
     return 0;
 }
 
@@ -298,21 +380,19 @@ static int ended(struct command *c, const struct child_status *status) {
     if (c->timed_out)
         return failed(c, error_set(err_of(c), CTCD_E_FAILED,
                                    "give it more time (timeout: of the step)",
-                                   "it did not end within its time-out"));
+                                   "it did not end within its time-out of %g s",
+                                   (double)timeout_of(c) / 1000));
     if (status->state == CHILD_MONITOR_LOST)
-        return failed(c, error_set(err_of(c), CTCD_E_FAILED, NULL,
-                                   "its monitor was lost: how it ended is not known"));
+        return lost(c, "its monitor was lost, and how it ended is not known");
     if (status->state == CHILD_REBOOTED)
-        return failed(c,
-                      error_set(err_of(c), CTCD_E_FAILED, NULL, "the machine went down under it"));
+        return lost(c, "the machine went down under it");
     if (status->state == CHILD_NOT_STARTED)
-        return failed(
-            c, error_set(err_of(c), CTCD_E_FAILED, NULL, "it was interrupted before it began"));
+        return lost(c, "it had not begun");
     if (status->exit_status == 0) {
         int rc = complete(c);
-        if (rc == 0)
-            op_progress(&c->op, "completed");
-        return rc == 0 || rc == CTCD_E_NOMEM ? rc : failed(c, CTCD_E_FAILED);
+        if (!rc)
+            op_progress(&c->op, "step %s: completed", c->args.step->name);
+        return rc ? failed(c, rc) : 0;
     }
     child_describe_end(status, how, sizeof(how));
     return failed(c, error_set(err_of(c), CTCD_E_FAILED, NULL, "it %s", how));
@@ -338,65 +418,77 @@ static void end_child(struct command *c) {
     }
 }
 
+/* By their marker, which works without a shim and without a folder. CTCD_AGAIN: there were some. */
 static int clear_lost(struct command *c) {
-    _cleanup_(mem_free_ptr) char *marker =
-        mem_text("run-%s-%s-%" PRId64, c->args.run->record.uuid, c->args.step->name, c->attempt);
+    _cleanup_(mem_free_ptr) char *marker = marker_of(c);
     size_t found = 0;
-    int rc = marker ? child_kill_marked(marker, &found, err_of(c)) : error_nomem(err_of(c));
+    int rc = marker ? child_kill_marked(marker, &found, NULL) : CTCD_E_NOMEM;
     if (rc || !found)
         return rc;
     op_wait_until(&c->op, context_mono(c->op.ctx) + LOOK_AGAIN_MS);
     return CTCD_AGAIN;
 }
 
-static int wait(struct command *c) {
-    struct child_status status = {0};
-    close_pidfd(c);
-    int rc = child_look(c->folder, GENERATION, &status, err_of(c));
-    if (rc)
+/* Where there is none a late shim may still come, unless it is fenced off. */
+static int look(struct command *c, struct child_status *status) {
+    int rc = child_look(c->folder, GENERATION, status, err_of(c));
+    if (rc || status->state != CHILD_NOT_STARTED)
         return rc;
-    if (status.state ==
-        CHILD_NOT_STARTED) { /* its runner died before it: a late shim must not come */
-        rc = child_fence(c->folder, GENERATION + 1, err_of(c));
-        if (rc != CTCD_AGAIN)
-            return rc ? rc : ended(c, &status);
-    } else if (status.state == CHILD_MONITOR_LOST) {
-        rc = clear_lost(c);
-        return rc ? rc : ended(c, &status);
-    } else if (status.state == CHILD_ENDED || status.state == CHILD_REBOOTED) {
-        return ended(c, &status);
-    }
-    int64_t now = context_mono(c->op.ctx);
-    if (now >= c->until && !c->op.stop)
-        c->timed_out = true;
-    if (c->op.stop || c->timed_out)
-        end_child(c);
-    rc = child_pidfd(c->folder, GENERATION, &c->pidfd, NULL);
+    rc = child_fence(c->folder, GENERATION + 1, err_of(c));
+    if (rc == CTCD_AGAIN)
+        status->state = CHILD_STARTING;
+    return rc == CTCD_AGAIN ? 0 : rc;
+}
+
+static int name_waits(struct command *c) {
+    int rc = child_pidfd(c->folder, GENERATION, &c->pidfd, NULL);
     if (rc == 0)
         rc = op_wait_fd(&c->op, c->pidfd, EPOLLIN);
     if (rc) {
         close_pidfd(c);
-        op_wait_until(&c->op, now + LOOK_AGAIN_MS);
+        op_wait_until(&c->op, context_mono(c->op.ctx) + LOOK_AGAIN_MS);
     }
     op_wait_until(&c->op, c->kill_at ? c->kill_at : c->until);
     return CTCD_AGAIN;
 }
 
+static int wait(struct command *c) {
+    struct child_status status = {0};
+    close_pidfd(c);
+    int rc = look(c, &status);
+    bool here = !rc && (status.state == CHILD_STARTING || status.state == CHILD_RUNNING ||
+                        status.state == CHILD_ENDING);
+    if (rc || status.state == CHILD_NOT_STARTED || status.state == CHILD_MONITOR_LOST) {
+        if (clear_lost(c) == CTCD_AGAIN)
+            return CTCD_AGAIN;
+        return rc ? failed(c, rc) : ended(c, &status);
+    }
+    if (!here)
+        return ended(c, &status);
+    c->inherited = false;
+    if (context_mono(c->op.ctx) >= c->until && !c->op.stop && status.state != CHILD_ENDING)
+        c->timed_out = true;
+    if (c->op.stop || c->timed_out)
+        end_child(c);
+    return name_waits(c);
+}
+
 static int command_step(ctcd_op *op) {
     struct command *c = (struct command *)op;
-    if (op->stop && c->phase != WAIT)
+    int rc = c->phase == BEGIN ? take_up(c) : 0;
+    if (!rc && op->stop && c->phase != WAIT)
         return op_fail_stopped(op);
-    for (;;) {
-        int rc = 0;
+    while (!rc) {
         switch (c->phase) {
+        case BEGIN:
         case PREPARE:
             rc = prepare(c);
-            if (rc && c->phase == WAIT) /* it has its row: that one ends, too */
+            if (rc && c->phase == WAIT)
                 rc = failed(c, rc);
             break;
         case WAIT:
             rc = wait(c);
-            if (rc == 0 && c->phase == WAIT)
+            if (!rc && c->phase == WAIT)
                 return 0;
             break;
         case RETRY_PAUSE:
@@ -407,9 +499,8 @@ static int command_step(ctcd_op *op) {
             c->phase = PREPARE;
             break;
         }
-        if (rc)
-            return rc;
     }
+    return rc;
 }
 
 static void command_done(ctcd_op *op) {
@@ -429,23 +520,8 @@ int step_command_start(ctcd_op *parent, const struct step_args *args, ctcd_op **
         op_new(parent->ctx, &COMMAND, sizeof(struct command), op_left(parent), &op, OP_ERR(parent));
     if (rc)
         return rc;
-    struct command *c = (struct command *)op;
-    c->args = *args;
-    c->attempt = args->attempt;
-    c->pidfd = -1;
-    if (args->left) { /* what a dead runner left: looked at before anything is begun anew */
-        c->attempt = args->left->attempt;
-        c->phase = WAIT;
-        c->until = context_mono(parent->ctx) +
-                   (args->step->timeout_ms ? args->step->timeout_ms : STEP_TIMEOUT_MS);
-        rc = locate(c);
-        if (rc) {
-            error_done(OP_ERR(parent));
-            *OP_ERR(parent) = error_ref(op->err);
-            op_unref(op);
-            return rc;
-        }
-    }
+    ((struct command *)op)->args = *args;
+    ((struct command *)op)->pidfd = -1;
     op_start(op, parent);
     *ret = op;
     return 0;

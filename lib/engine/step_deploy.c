@@ -14,16 +14,25 @@ struct built_in {
     bool kept;      /* the incumbent is the result */
 };
 
-/* An attempt that a dead process left is over: the step is decided or deployed anew. */
+/* An attempt that a dead process left is over: the step is decided or deployed anew, the latter unless the
+   pipeline says that a crash fails it. */
+static int end_left(struct built_in *b, const struct store_step *left) {
+    static const char why[] = "it was interrupted";
+    bool fails = b->args.step->kind == STEP_DEPLOY && b->args.run->pipeline->spec.crash_fails;
+    enum store_step_status status = b->op.stop ? STORE_STEP_CANCELED
+                                    : fails    ? STORE_STEP_FAILED
+                                               : STORE_STEP_INTERRUPTED;
+    int rc = step_end(&b->args, left->attempt, status, why, NULL, 0, NULL, OP_ERR(&b->op));
+    return rc || !fails ? rc : error_set(OP_ERR(&b->op), CTCD_E_FAILED, NULL, "%s", why);
+}
+
 static int begin(struct built_in *b) {
+    const struct store_step *left = step_left(&b->args);
     b->begun = true;
-    if (b->args.left) {
-        int rc = step_end(&b->args, b->args.left->attempt, STORE_STEP_FAILED, "interrupted", NULL,
-                          0, NULL, OP_ERR(&b->op));
-        if (rc)
-            return rc;
-    }
-    return step_begin(&b->args, b->attempt, NULL, NULL, OP_ERR(&b->op));
+    int rc = left ? end_left(b, left) : 0;
+    if (!rc && b->op.stop)
+        rc = op_fail_stopped(&b->op);
+    return rc ? rc : step_begin(&b->args, b->attempt, NULL, NULL, OP_ERR(&b->op));
 }
 
 static int failed(struct built_in *b, int rc) {
@@ -41,7 +50,7 @@ static int start(ctcd_op *parent, const struct op_kind *kind, const struct step_
     if (rc)
         return rc;
     ((struct built_in *)op)->args = *args;
-    ((struct built_in *)op)->attempt = args->attempt;
+    ((struct built_in *)op)->attempt = step_next_attempt(args);
     op_start(op, parent);
     *ret = op;
     return 0;
@@ -133,7 +142,8 @@ static int decide(struct built_in *b) {
     if (!rc)
         rc = record_decision(b, decision);
     if (!rc)
-        op_progress(&b->op, "%s: %s", verdict_name(decision->verdict), decision->reasons_line);
+        op_progress(&b->op, "step %s: %s: %s", b->args.step->name, verdict_name(decision->verdict),
+                    decision->reasons_line);
     return rc;
 }
 
@@ -142,7 +152,7 @@ static int decide_step(ctcd_op *op) {
     int rc = begin(b);
     if (rc)
         return rc;
-    rc = op->stop ? op_fail_stopped(op) : decide(b);
+    rc = decide(b);
     return rc ? failed(b, rc) : 0;
 }
 
@@ -295,16 +305,14 @@ static int end_deploy(struct built_in *b) {
     rc = step_end(&b->args, b->attempt, STORE_STEP_COMPLETED, NULL, &artifact, 1, NULL,
                   OP_ERR(&b->op));
     if (!rc)
-        op_progress(&b->op, "%s: revision %lld of %s at %s", b->kept ? "kept" : "deployed",
-                    (long long)service->record.revision, service->record.model,
-                    service->record.url);
+        op_progress(&b->op, "step %s: %s: revision %lld of %s at %s", b->args.step->name,
+                    b->kept ? "kept" : "deployed", (long long)service->record.revision,
+                    service->record.model, service->record.url);
     return rc;
 }
 
 static int deploy_step(ctcd_op *op) {
     struct built_in *b = (struct built_in *)op;
-    if (op->stop && !b->begun)
-        return op_fail_stopped(op);
     if (!b->begun) {
         int rc = begin_deploy(b);
         if (rc)

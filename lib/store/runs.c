@@ -85,12 +85,13 @@ static int add_fires(struct store *store, const struct store_fire *fire, char *s
     }
     for (size_t i = 0; !rc && i < fire->drop_count; i++) {
         const struct store_drop *drop = &fire->drops[i];
-        rc = db_run(
-            store->db,
-            "INSERT INTO drops (schedule_id, nominal_ms, reason, at_ms) VALUES (?1, ?2, ?3, ?4)",
-            DB_VALUES(DB_INT(fire->schedule_id), DB_TIME(drop->nominal_ms), DB_TEXT(drop->reason),
-                      DB_TIME(drop->at_ms)),
-            err);
+        rc = db_run(store->db,
+                    "INSERT INTO drops (schedule_id, nominal_ms, last_ms, count, at_ms, reason)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    DB_VALUES(DB_INT(fire->schedule_id), DB_TIME(drop->nominal_ms),
+                              DB_TIME(drop->last_ms), DB_INT(drop->count), DB_TIME(drop->at_ms),
+                              DB_TEXT(drop->reason)),
+                    err);
     }
     return rc;
 }
@@ -206,11 +207,12 @@ int store_run_get(struct store *store, const char *name, struct store_run *ret, 
 
 #define MATCHING                                                                                   \
     "WHERE (?1 = '' OR pipeline = ?1) AND (?2 = '' OR schedule = ?2) AND (?3 = '' OR owner = ?3)"  \
+    " AND (?5 = 0 OR schedule_id = ?5)"                                                            \
     " AND (?4 = 0 OR 1 & (?4 >> CASE status WHEN 'pending' THEN 0 WHEN 'running' THEN 1"           \
     " WHEN 'completed' THEN 2 WHEN 'failed' THEN 3 WHEN 'canceled' THEN 4 ELSE 5 END)) "
 #define QUERY_VALUES(query)                                                                        \
     DB_TEXT((query)->pipeline), DB_TEXT((query)->schedule), DB_TEXT((query)->owner),               \
-        DB_INT((query)->statuses)
+        DB_INT((query)->statuses), DB_INT((query)->schedule_id)
 
 int store_run_list(struct store *store, const struct store_run_query *query, struct store_runs *ret,
                    ctcd_error **err) {
@@ -220,9 +222,9 @@ int store_run_list(struct store *store, const struct store_run_query *query, str
                                       {0}};
     struct record_list list;
     int rc = query->oldest_first
-                 ? record_list(store, SELECT_RUNS MATCHING "ORDER BY id LIMIT ?5 OFFSET ?6", values,
+                 ? record_list(store, SELECT_RUNS MATCHING "ORDER BY id LIMIT ?6 OFFSET ?7", values,
                                &record, &list, err)
-                 : record_list(store, SELECT_RUNS MATCHING "ORDER BY id DESC LIMIT ?5 OFFSET ?6",
+                 : record_list(store, SELECT_RUNS MATCHING "ORDER BY id DESC LIMIT ?6 OFFSET ?7",
                                values, &record, &list, err);
     if (!rc)
         *ret = (struct store_runs){list.items, list.count};

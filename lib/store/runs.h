@@ -69,9 +69,10 @@ int store_run_get(struct store *store, const char *name, struct store_run *ret, 
 #define STORE_STATUS(status) (1u << (status))
 struct store_run_query {
     const char *pipeline, *schedule, *owner; /* NULL = any */
-    uint32_t statuses;                       /* STORE_STATUS(...) | ...; 0 = any */
-    bool oldest_first;                       /* else newest first */
-    int64_t limit, offset;                   /* limit 0 = no limit */
+    int64_t schedule_id;   /* 0 = any; a schedule of that name may have been there before */
+    uint32_t statuses;     /* STORE_STATUS(...) | ...; 0 = any */
+    bool oldest_first;     /* else newest first */
+    int64_t limit, offset; /* limit 0 = no limit */
 };
 int store_run_list(struct store *store, const struct store_run_query *query, struct store_runs *ret,
                    ctcd_error **err);
@@ -86,6 +87,7 @@ enum store_step_status {
     STORE_STEP_SKIPPED,
     STORE_STEP_CACHED,
     STORE_STEP_CANCELED,
+    STORE_STEP_INTERRUPTED, /* whoever carried it out died; no failure of its own */
 };
 const char *store_step_status_name(enum store_step_status status); /* static */
 

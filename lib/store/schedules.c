@@ -30,8 +30,8 @@ static const struct record_key key = {
 };
 
 static const struct field drop_fields[] = {
-    FIELD(store_drop, nominal_ms, FIELD_TIME),
-    FIELD(store_drop, at_ms, FIELD_TIME),
+    FIELD(store_drop, nominal_ms, FIELD_TIME), FIELD(store_drop, last_ms, FIELD_TIME),
+    FIELD(store_drop, count, FIELD_INT),       FIELD(store_drop, at_ms, FIELD_TIME),
     FIELD(store_drop, reason, FIELD_TEXT),
 };
 static const struct record drop_record = RECORD(store_drop, drop_fields);
@@ -131,12 +131,12 @@ int store_schedule_delete(struct store *store, int64_t id, int64_t now_ms, ctcd_
 int store_drop_list(struct store *store, int64_t schedule_id, int64_t limit, int64_t offset,
                     struct store_drops *ret, ctcd_error **err) {
     struct record_list list;
-    int rc =
-        record_list(store,
-                    "SELECT nominal_ms, at_ms, reason FROM drops WHERE schedule_id = ?1"
-                    " ORDER BY nominal_ms DESC LIMIT ?2 OFFSET ?3",
-                    DB_VALUES(DB_INT(schedule_id), DB_INT(limit > 0 ? limit : -1), DB_INT(offset)),
-                    &drop_record, &list, err);
+    int rc = record_list(
+        store,
+        "SELECT nominal_ms, last_ms, count, at_ms, reason FROM drops WHERE schedule_id = ?1"
+        " ORDER BY nominal_ms DESC LIMIT ?2 OFFSET ?3",
+        DB_VALUES(DB_INT(schedule_id), DB_INT(limit > 0 ? limit : -1), DB_INT(offset)),
+        &drop_record, &list, err);
     if (!rc)
         *ret = (struct store_drops){list.items, list.count};
     return rc;
@@ -148,7 +148,7 @@ int store_schedule_count(struct store *store, int64_t id, int64_t *ret_runs, int
     int rc = db_number(store->db, "SELECT count(*) FROM runs WHERE schedule_id = ?1",
                        DB_VALUES(DB_INT(id)), &runs, err);
     if (!rc)
-        rc = db_number(store->db, "SELECT count(*) FROM drops WHERE schedule_id = ?1",
+        rc = db_number(store->db, "SELECT ifnull(sum(count), 0) FROM drops WHERE schedule_id = ?1",
                        DB_VALUES(DB_INT(id)), &drops, err);
     if (rc)
         return rc;

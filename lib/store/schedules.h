@@ -41,7 +41,10 @@ int store_schedule_end(struct store *store, int64_t id, ctcd_error **err);
 int store_schedule_delete(struct store *store, int64_t id, int64_t now_ms, ctcd_error **err);
 
 struct store_drop {
-    int64_t nominal_ms, at_ms;
+    int64_t nominal_ms;
+    int64_t last_ms,
+        count; /* of a row of neighbours that stands for all of them; else nominal_ms and 1 */
+    int64_t at_ms;
     char *reason;
 };
 struct store_drops {
@@ -53,7 +56,7 @@ void store_drops_done(struct store_drops *list);
 /* Newest first. */
 int store_drop_list(struct store *store, int64_t schedule_id, int64_t limit, int64_t offset,
                     struct store_drops *ret, ctcd_error **err);
-/* How many runs and drops the schedule has had. */
+/* How many runs and dropped fires the schedule has had. */
 int store_schedule_count(struct store *store, int64_t id, int64_t *ret_runs, int64_t *ret_drops,
                          ctcd_error **err);
 

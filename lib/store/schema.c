@@ -33,8 +33,8 @@ static const char *const version_1[] = {
     " FOREIGN KEY (pipeline, digest) REFERENCES pipelines (name, digest));"
     "CREATE TABLE drops (id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " schedule_id INTEGER NOT NULL REFERENCES schedules ON DELETE CASCADE,"
-    " nominal_ms INTEGER NOT NULL, reason TEXT NOT NULL, at_ms INTEGER,"
-    " UNIQUE (schedule_id, nominal_ms));",
+    " nominal_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL,"
+    " reason TEXT NOT NULL, at_ms INTEGER, UNIQUE (schedule_id, nominal_ms));",
 
     "CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " uuid TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE CHECK (name <> ''),"

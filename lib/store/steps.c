@@ -6,7 +6,7 @@ static const char *const words[] = {
     [STORE_STEP_PENDING] = "pending",     [STORE_STEP_RUNNING] = "running",
     [STORE_STEP_COMPLETED] = "completed", [STORE_STEP_FAILED] = "failed",
     [STORE_STEP_SKIPPED] = "skipped",     [STORE_STEP_CACHED] = "cached",
-    [STORE_STEP_CANCELED] = "canceled",
+    [STORE_STEP_CANCELED] = "canceled",   [STORE_STEP_INTERRUPTED] = "interrupted",
 };
 static const struct field step_fields[] = {
     FIELD(store_step, run, FIELD_TEXT),      FIELD(store_step, name, FIELD_TEXT),
@@ -169,7 +169,7 @@ static int add_decision(struct store *store, const struct store_step_end *end, c
 }
 
 int store_step_end(struct store *store, const struct store_step_end *end, ctcd_error **err) {
-    if (end->status <= STORE_STEP_RUNNING || end->status > STORE_STEP_CANCELED)
+    if (end->status <= STORE_STEP_RUNNING || end->status > STORE_STEP_INTERRUPTED)
         return error_set(err, CTCD_E_INVALID, NULL, "a step does not end %s",
                          store_step_status_name(end->status));
     int rc = db_begin(store->db, err);

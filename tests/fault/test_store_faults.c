@@ -71,7 +71,7 @@ static int do_fires(struct store *s, ctcd_error **why) {
     struct store_run runs[] = {a_run(1), a_run(2)};
     runs[0].nominal_ms = 1;
     runs[1].nominal_ms = 2;
-    struct store_drop drop = {.nominal_ms = 3, .reason = "overlap"};
+    struct store_drop drop = {.nominal_ms = 3, .last_ms = 3, .count = 1, .reason = "overlap"};
     int rc = store_pipeline_put(s, &pipeline, why);
     if (!rc)
         rc = store_schedule_add(s, &schedule, &id, why);

@@ -273,6 +273,7 @@ START_TEST(an_attempt_begins_once) {
     store_steps_done(&list);
     raw("DELETE FROM runs"); /* its steps go with it, by the foreign key */
     ck_assert_str_eq(store_step_status_name(STORE_STEP_CACHED), "cached");
+    ck_assert_str_eq(store_step_status_name(STORE_STEP_INTERRUPTED), "interrupted");
     ck_assert_str_eq(store_step_status_name((enum store_step_status)77), "unknown");
     FAILS(begin_step("train", 1, 0), CTCD_E_NOT_FOUND, "no run");
 }

@@ -108,7 +108,8 @@ static int claim(int64_t from) {
     struct store_run runs[] = {a_run((int)from + 1), a_run((int)from + 2)};
     runs[0].nominal_ms = from + 1;
     runs[1].nominal_ms = from + 2;
-    const struct store_drop drop = {.nominal_ms = from + 3, .at_ms = 77, .reason = "overlap"};
+    const struct store_drop drop = {
+        .nominal_ms = from + 3, .last_ms = from + 3, .count = 1, .at_ms = 77, .reason = "overlap"};
     const struct store_fire fire = {id, from, from + 3, runs, 2, &drop, 1};
     return store_fire_claim(store, &fire, &err);
 }
@@ -155,12 +156,28 @@ START_TEST(a_fire_is_claimed_once) {
 }
 END_TEST
 
+START_TEST(a_row_of_drops_counts_as_many) {
+    OK(claim(0));
+    const struct store_drop row = {
+        .nominal_ms = 4, .last_ms = 20003, .count = 20000, .at_ms = 77, .reason = "missed"};
+    const struct store_fire fire = {id, 3, 20003, NULL, 0, &row, 1};
+    OK(store_fire_claim(store, &fire, &err));
+    expect_counts(2, 20001, 20003);
+    struct store_drops drops = {0};
+    OK(store_drop_list(store, id, 1, 0, &drops, &err));
+    ck_assert_int_eq(drops.items[0].nominal_ms, 4);
+    ck_assert_int_eq(drops.items[0].last_ms, 20003);
+    ck_assert_int_eq(drops.items[0].count, 20000);
+    store_drops_done(&drops);
+}
+END_TEST
+
 START_TEST(a_fire_that_is_there_changes_nothing) {
     OK(claim(0));
     raw("UPDATE schedules SET last_processed_ms = 1");
     FAILS(claim(1), CTCD_E_EXISTS, "run2");
     expect_counts(2, 1, 1);
-    const struct store_drop drop = {.nominal_ms = 3, .reason = "again"};
+    const struct store_drop drop = {.nominal_ms = 3, .count = 1, .reason = "again"};
     const struct store_fire fire = {id, 1, 9, NULL, 0, &drop, 1};
     ck_assert_int_eq(store_fire_claim(store, &fire, &err), CTCD_E_EXISTS);
     expect_counts(2, 1, 1);
@@ -196,6 +213,9 @@ START_TEST(deleting_a_schedule_keeps_its_runs) {
     int64_t again = 0;
     OK(add_schedule(store, 1, &again));
     ck_assert_int_gt(again, id); /* an id is never used twice */
+    int64_t count = -1;          /* of the runs of the one before, which had the same name */
+    OK(store_run_count(store, &(struct store_run_query){.schedule_id = again}, &count, &err));
+    ck_assert_int_eq(count, 0);
     OK(store_check(store, &err));
 }
 END_TEST
@@ -274,6 +294,7 @@ END_TEST
 
 SUITE_MAIN_WITH("store_schedules", setup, home_teardown, every_content_of_a_pipeline_stays,
                 a_schedule_comes_back, what_a_schedule_must_be, schedules_pause_and_end,
-                a_fire_is_claimed_once, a_fire_that_is_there_changes_nothing,
-                the_mark_may_begin_at_nothing, deleting_a_schedule_keeps_its_runs,
+                a_fire_is_claimed_once, a_row_of_drops_counts_as_many,
+                a_fire_that_is_there_changes_nothing, the_mark_may_begin_at_nothing,
+                deleting_a_schedule_keeps_its_runs,
                 schedulers_side_by_side_decide_each_instant_once, events_come_in_order)
