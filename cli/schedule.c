@@ -50,6 +50,34 @@ static int print_one(struct request *req, const ctcd_schedule *schedule, ctcd_er
     return print_text(rc, text);
 }
 
+#define DROPS_PRINTED 20
+
+static void print_drops(const ctcd_schedule *schedule) {
+    size_t count = ctcd_schedule_drop_count(schedule);
+    if (!count)
+        return;
+    if (!on_terminal())
+        putchar('\n');
+    char *title = text_of("Dropped Fires of Schedule %s", ctcd_schedule_name(schedule));
+    struct table *table = table_new(title, (const char *const[]){"DROPPED", "REASON", NULL});
+    for (size_t i = 0; i < count && i < DROPS_PRINTED; i++) {
+        int64_t first_ms = ctcd_schedule_drop_first(schedule, i);
+        int64_t last_ms = ctcd_schedule_drop_last(schedule, i);
+        char *first = time_text(first_ms);
+        char *last = time_text(last_ms);
+        char *when = last_ms == first_ms ? text_of("%s", first) : text_of("%s to %s", first, last);
+        table_row(table, (const char *const[]){when, ctcd_schedule_drop_reason(schedule, i)});
+        free(when);
+        free(last);
+        free(first);
+    }
+    table_print(table);
+    free(title);
+    if (count > DROPS_PRINTED)
+        printf("... and older ones; more: ctcd schedule describe %s -o json\n",
+               ctcd_schedule_name(schedule));
+}
+
 int cmd_schedule_create(struct request *req, ctcd_error **err) {
     _drop_(pipeline) ctcd_pipeline *pipeline = NULL;
     _drop_(schedule) ctcd_schedule *schedule = NULL;
@@ -110,6 +138,7 @@ int cmd_schedule_describe(struct request *req, ctcd_error **err) {
     if (rc || output_format(req))
         return rc ? rc : print_one(req, schedule, err);
     print_schedule(schedule);
+    print_drops(schedule);
     return 0;
 }
 

@@ -82,6 +82,21 @@ CTCD_API const char *ctcd_schedule_overlap(const ctcd_schedule *schedule);
 CTCD_API int64_t ctcd_schedule_last(const ctcd_schedule *schedule);
 /** Number of runs and of dropped fires so far. @param what "runs" or "drops". @threads Any. @since 0.1 */
 CTCD_API int64_t ctcd_schedule_counter(const ctcd_schedule *schedule, const char *what);
+/**
+ * @name Fires that did not become runs, newest first. Each nominal time is one, but a row of more than 10,000
+ * neighbours that were dropped together is one from first to last. The newest 1,000 of a schedule from
+ * ctcd_schedule_get(), none of one from a list; the counter "drops" counts all.
+ * @{
+ */
+/** @threads Any. @since 0.1 */
+CTCD_API size_t ctcd_schedule_drop_count(const ctcd_schedule *schedule);
+/** Nominal time; CTCD_TIME_NONE out of range. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_schedule_drop_first(const ctcd_schedule *schedule, size_t index);
+/** The same as the first, but for a row. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_schedule_drop_last(const ctcd_schedule *schedule, size_t index);
+/** "missed", "coalesced", "missed_window", "catchup_max", "overlap_skipped", "buffer_full"; NULL out of range. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_schedule_drop_reason(const ctcd_schedule *schedule, size_t index);
+/** @} */
 /** As ctcd_list_format(). @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_schedule_format(const ctcd_schedule *schedule, const char *format,
                                   char **ret_text, ctcd_error **err);

@@ -194,6 +194,29 @@ CTCD_API int64_t ctcd_schedule_counter(const ctcd_schedule *schedule, const char
                                         : 0;
 }
 
+static const struct store_drop *drop_at(const ctcd_schedule *schedule, size_t index) {
+    return schedule && index < schedule->dropped.count ? &schedule->dropped.items[index] : NULL;
+}
+
+CTCD_API size_t ctcd_schedule_drop_count(const ctcd_schedule *schedule) {
+    return schedule ? schedule->dropped.count : 0;
+}
+
+CTCD_API int64_t ctcd_schedule_drop_first(const ctcd_schedule *schedule, size_t index) {
+    const struct store_drop *drop = drop_at(schedule, index);
+    return drop ? drop->nominal_ms : CTCD_TIME_NONE;
+}
+
+CTCD_API int64_t ctcd_schedule_drop_last(const ctcd_schedule *schedule, size_t index) {
+    const struct store_drop *drop = drop_at(schedule, index);
+    return drop ? drop->last_ms : CTCD_TIME_NONE;
+}
+
+CTCD_API const char *ctcd_schedule_drop_reason(const ctcd_schedule *schedule, size_t index) {
+    const struct store_drop *drop = drop_at(schedule, index);
+    return drop ? drop->reason : NULL;
+}
+
 CTCD_API int ctcd_schedule_format(const ctcd_schedule *schedule, const char *format,
                                   char **ret_text, ctcd_error **err) {
     struct gate gate;

@@ -6,8 +6,12 @@
 #include "engine/schedule.h"
 #include "io/random.h"
 
+#define DROPS_SHOWN 1000 /* of one schedule; all of them are counted */
+
 static void schedule_free(void *object) {
-    store_schedule_done(&((ctcd_schedule *)object)->record);
+    ctcd_schedule *s = object;
+    store_schedule_done(&s->record);
+    store_drops_done(&s->dropped);
 }
 
 static struct json *time_json(int64_t ms) {
@@ -67,6 +71,24 @@ int schedule_from_json(const char *text, struct schedule *ret, ctcd_error **err)
     return rc;
 }
 
+static struct json *drop_json(const struct store_drop *drop) {
+    struct json *json = json_new_object();
+    if (json_set_int(json, "nominal_ms", drop->nominal_ms) &&
+        json_set_int(json, "last_ms", drop->last_ms) && json_set_int(json, "count", drop->count) &&
+        json_set_text(json, "reason", drop->reason) &&
+        json_set_new(json, "at_ms", time_json(drop->at_ms)))
+        return json;
+    return json_unref(json);
+}
+
+static struct json *drops_json(const ctcd_schedule *s) {
+    struct json *array = json_new_array();
+    for (size_t i = 0; array && i < s->dropped.count; i++)
+        if (!json_append_new(array, drop_json(&s->dropped.items[i])))
+            array = json_unref(array);
+    return array;
+}
+
 static struct json *schedule_to_json_object(const void *object) {
     const ctcd_schedule *s = object;
     struct json *json = json_new_object();
@@ -78,7 +100,8 @@ static struct json *schedule_to_json_object(const void *object) {
         ok = json_set(json, i.key, i.value);
     json_unref(spec);
     if (ok && json_set_new(json, "last_processed_ms", time_json(s->record.last_processed_ms)) &&
-        json_set_int(json, "runs", s->runs) && json_set_int(json, "drops", s->drops))
+        json_set_int(json, "runs", s->runs) && json_set_int(json, "drops", s->drops) &&
+        (!s->detailed || json_set_new(json, "dropped", drops_json(s))))
         return json;
     return json_unref(json);
 }
@@ -188,7 +211,16 @@ int schedule_get(ctcd_context *ctx, const char *name, ctcd_schedule **ret, ctcd_
     int rc = context_store(ctx, &store, err);
     if (!rc)
         rc = store_schedule_get(store, name, &record, err);
-    return rc ? rc : from_record(ctx, &record, ret, err);
+    _cleanup_(object_done) ctcd_schedule *s = NULL;
+    if (!rc)
+        rc = from_record(ctx, &record, &s, err);
+    if (!rc)
+        rc = store_drop_list(store, s->record.id, DROPS_SHOWN, 0, &s->dropped, err);
+    if (rc)
+        return rc;
+    s->detailed = true;
+    *ret = mem_steal(&s);
+    return 0;
 }
 
 int schedule_list(ctcd_context *ctx, ctcd_list **ret, ctcd_error **err) {

@@ -14,6 +14,8 @@ struct ctcd_schedule {
     struct schedule spec;
     struct store_schedule record; /* uuid NULL = not stored */
     int64_t runs, drops;          /* when it was read */
+    bool detailed;                /* `dropped` was read, too */
+    struct store_drops dropped;   /* newest first */
 };
 extern const struct object_kind SCHEDULE_KIND;
 
