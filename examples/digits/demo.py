@@ -153,7 +153,8 @@ def tell_runs(runs, client, spoil):
         accuracy = accuracy_of(run)
         print("run {}  {}  {}\n       accuracy {}  ->  {}{}".format(
             number, run["name"], run["status"], "-" if accuracy is None else "%.3f" % accuracy,
-            decision["verdict"], "".join("\n       " + str(reason) for reason in decision["reasons"])))
+            decision["verdict"], "".join("\n       {:6}  {}".format(reason["weight"], reason["text"])
+                                        for reason in decision["reasons"])))
         if number == spoil:
             print("       The labels of batch {} were spoilt on purpose (SPOIL={}): each image had its\n"
                   "       neighbour's label, so this model learnt wrong digits and must not be served."
