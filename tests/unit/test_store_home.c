@@ -22,9 +22,10 @@ static void write_file(const char *path, const char *bytes, size_t size) {
     close(fd);
 }
 
+/* SQLite's own files do not count: whether they go with the last one who closes is a race of the closers. */
 static int count_entries(void) {
     char command[4400];
-    snprintf(command, sizeof command, "ls -A '%s' | wc -l", home_path);
+    snprintf(command, sizeof command, "ls -A '%s' | grep -Evc -e '-(wal|shm)$'", home_path);
     FILE *out = popen(command, "re");
     int count = -1;
     ck_assert_ptr_nonnull(out);
