@@ -126,7 +126,9 @@ START_TEST(results_become_codes) {
     FAILS(put(2, "one"), CTCD_E_EXISTS, "t.name");
     FAILS(db_run(db, "INSERT INTO t VALUES (3, 'x', 13)", DB_NO_VALUES, &err), CTCD_E_INVALID,
           "at <> 13");
-    FAILS(db_run(db, "INSERT INTO drops (schedule_id, nominal_ms, reason) VALUES (77, 1, '')",
+    FAILS(db_run(db,
+                 "INSERT INTO drops (schedule_id, nominal_ms, last_ms, count, reason)"
+                 " VALUES (77, 1, 1, 1, '')",
                  DB_NO_VALUES, &err),
           CTCD_E_NOT_FOUND, "FOREIGN KEY");
     FAILS(db_exec(db, "SELECT * FROM nowhere", &err), CTCD_E_CORRUPT, "nowhere");
