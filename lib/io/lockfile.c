@@ -59,14 +59,26 @@ static int open_regular(const char *path, int flags, int *ret_fd) {
     return 0;
 }
 
+/* The last holder may have removed the file, and its folder, while we waited for the lock: then the next
+   one would lock another file. */
+static bool still_there(const char *path, int fd) {
+    struct stat ours, there;
+    return fstat(fd, &ours) == 0 && lstat(path, &there) == 0 && ours.st_ino == there.st_ino &&
+           ours.st_dev == there.st_dev;
+}
+
 /* Opens and locks under the mutex: a fork between the two would leak the descriptor. EAGAIN = held by
-   somebody else. */
+   somebody else, or to be tried again. */
 static int take(const char *path, struct lockfile *lock) {
     struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     (void)pthread_mutex_lock(&open_locks_mutex);
     int failed = open_regular(path, O_RDWR | O_CREAT, &lock->fd);
     if (!failed && fcntl(lock->fd, F_OFD_SETLK, &all) != 0) {
         failed = errno == EACCES ? EAGAIN : errno;
+        (void)close(lock->fd);
+    }
+    if (!failed && !still_there(path, lock->fd)) {
+        failed = EAGAIN;
         (void)close(lock->fd);
     }
     if (!failed)

@@ -15,7 +15,8 @@
 struct lockfile;
 
 /* Never waits. 0: *ret holds the lock until lockfile_release. CTCD_AGAIN (and no error): somebody else
-   has it. The file is created (0600) where it is missing; it is never removed. */
+   has it, or had it and removed the file. The file is created (0600) where it is missing. It is removed
+   only by who holds the lock, with all that it guards. */
 int lockfile_try(const char *path, struct lockfile **ret, ctcd_error **err);
 /* Is it held, by anybody (this process, too)? No such file = no. Takes nothing, disturbs nobody. */
 int lockfile_held(const char *path, bool *ret, ctcd_error **err);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "io/lockfile.h"
 
@@ -47,6 +48,39 @@ START_TEST(one_holder_at_a_time) {
     ck_assert_int_eq(lockfile_try(path, &lock, &err), 0);
     lockfile_release(lock);
     lockfile_release(NULL);
+}
+END_TEST
+
+/* Somebody removes the lock with what it guards, in the instant between our open and our lock: what we
+   then hold is no lock. Many rounds, as only the kernel knows that instant. */
+START_TEST(a_removed_file_is_no_lock) {
+    int wanted = suite_is_slow() ? 20 : 1000, locked = 0;
+    time_t end = time(NULL) + 30;
+    pid_t other = fork();
+    if (other == 0) {
+        for (;;) {
+            struct lockfile *lock = NULL;
+            if (lockfile_try(path, &lock, NULL) == 0) {
+                (void)unlink(path);
+                lockfile_release(lock);
+            }
+        }
+    }
+    while (locked < wanted && time(NULL) < end) {
+        struct lockfile *lock = NULL;
+        int rc = lockfile_try(path, &lock, NULL);
+        ck_assert(rc == 0 || rc == CTCD_AGAIN);
+        if (rc)
+            continue;
+        struct lockfile *second = NULL;
+        ck_assert_int_eq(lockfile_try(path, &second, NULL), CTCD_AGAIN);
+        ck_assert(held());
+        lockfile_release(lock);
+        locked++;
+    }
+    ck_assert_int_eq(kill(other, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(other, NULL, 0), other);
+    ck_assert_int_gt(locked, 0);
 }
 END_TEST
 
@@ -162,6 +196,6 @@ START_TEST(the_end_of_the_process_frees_the_lock) {
 }
 END_TEST
 
-SUITE_MAIN_WITH("lockfile", setup, teardown, one_holder_at_a_time, what_cannot_be_locked,
-                a_forked_child_does_not_keep_the_lock, a_forked_child_cannot_drop_the_lock,
-                the_end_of_the_process_frees_the_lock)
+SUITE_MAIN_WITH("lockfile", setup, teardown, one_holder_at_a_time, a_removed_file_is_no_lock,
+                what_cannot_be_locked, a_forked_child_does_not_keep_the_lock,
+                a_forked_child_cannot_drop_the_lock, the_end_of_the_process_frees_the_lock)
