@@ -57,8 +57,7 @@ ctcd_context *context_unref(ctcd_context *ctx);
 int context_store(ctcd_context *ctx, struct store **ret, ctcd_error **err);
 /* Absolute path HOME/a/b... (NULL-terminated parts); owned; NULL = out of memory. The home is open. */
 char *context_path(const ctcd_context *ctx, ...) __attribute__((sentinel));
-/* ctcd-shim: $CTCD_SHIM in test builds, beside libctcd.so (or the program that holds it), else the
-   installed one. */
+/* ctcd-shim: beside libctcd.so (or the program that holds it), else the installed one. */
 int context_shim(ctcd_context *ctx, const char **ret, ctcd_error **err);
 
 int64_t context_wall(const ctcd_context *ctx);

@@ -457,12 +457,20 @@ int db_row_check(struct db_rows *rows, ctcd_error **err) {
 
 /* ---- transactions ----------------------------------------------------------------------------- */
 
-int db_begin(struct db *db, ctcd_error **err) {
+static int begin(struct db *db, const char *outermost, ctcd_error **err) {
     /* All levels have the same name: the innermost one is meant. */
-    int rc = db_run(db, db->depth ? "SAVEPOINT inner" : "BEGIN IMMEDIATE", DB_NO_VALUES, err);
+    int rc = db_run(db, db->depth ? "SAVEPOINT inner" : outermost, DB_NO_VALUES, err);
     if (!rc)
         db->depth++;
     return rc;
+}
+
+int db_begin(struct db *db, ctcd_error **err) {
+    return begin(db, "BEGIN IMMEDIATE", err);
+}
+
+int db_begin_read(struct db *db, ctcd_error **err) {
+    return begin(db, "BEGIN", err);
 }
 
 void db_rollback(struct db *db) {

@@ -75,6 +75,8 @@ int db_row_check(struct db_rows *rows, ctcd_error **err);
 /* Transactions that write; they nest. After an error that made SQLite give up the whole transaction,
    every call up to the outermost commit or rollback fails with its code: nothing slips through. */
 int db_begin(struct db *db, ctcd_error **err);
+/* One that only reads: all that is read in it is of one instant. Waits for nobody, keeps nobody waiting. */
+int db_begin_read(struct db *db, ctcd_error **err);
 int db_commit(struct db *db, ctcd_error **err);
 void db_rollback(struct db *db);
 

@@ -77,15 +77,34 @@ int store_revision_get(struct store *store, const char *service, int64_t number,
     return rc == CTCD_NONE ? none(service, number, err) : rc;
 }
 
-int store_revision_list(struct store *store, const char *service, struct store_revisions *ret,
-                        ctcd_error **err) {
+int store_revision_newest(struct store *store, const char *service, struct store_revision *ret,
+                          ctcd_error **err) {
+    return record_get(
+        store, "SELECT " COLUMNS " FROM revisions WHERE service = ?1 ORDER BY number DESC LIMIT 1",
+        DB_VALUES(DB_TEXT(service)), &record, ret, err);
+}
+
+static int list_by(struct store *store, const char *sql, const char *service,
+                   struct store_revisions *ret, ctcd_error **err) {
     struct record_list list;
-    int rc =
-        record_list(store, "SELECT " COLUMNS " FROM revisions WHERE service = ?1 ORDER BY number",
-                    DB_VALUES(DB_TEXT(service)), &record, &list, err);
+    int rc = record_list(store, sql, DB_VALUES(DB_TEXT(service)), &record, &list, err);
     if (!rc)
         *ret = (struct store_revisions){list.items, list.count};
     return rc;
+}
+
+int store_revision_list(struct store *store, const char *service, struct store_revisions *ret,
+                        ctcd_error **err) {
+    return list_by(store, "SELECT " COLUMNS " FROM revisions WHERE service = ?1 ORDER BY number",
+                   service, ret, err);
+}
+
+int store_revision_list_unended(struct store *store, const char *service,
+                                struct store_revisions *ret, ctcd_error **err) {
+    return list_by(store,
+                   "SELECT " COLUMNS " FROM revisions WHERE service = ?1"
+                   " AND state NOT IN ('stopped', 'failed') ORDER BY number",
+                   service, ret, err);
 }
 
 int store_revision_next_generation(struct store *store, const char *service, int64_t number,

@@ -75,11 +75,14 @@ int store_service_add(struct store *store, const struct store_service *service, 
 
 int store_service_get(struct store *store, const char *uuid, struct store_service *ret,
                       ctcd_error **err) {
+    static const char by_uuid[] = SELECT_SERVICES "WHERE uuid = ?1";
     char whole[37];
-    int rc = record_find_uuid(store, &key, uuid, whole, err);
+    int rc = record_get(store, by_uuid, DB_VALUES(DB_TEXT(uuid)), &record, ret, err);
+    if (rc != CTCD_NONE)
+        return rc;
+    rc = record_find_uuid(store, &key, uuid, whole, err);
     if (!rc)
-        rc = record_get(store, SELECT_SERVICES "WHERE uuid = ?1", DB_VALUES(DB_TEXT(whole)),
-                        &record, ret, err);
+        rc = record_get(store, by_uuid, DB_VALUES(DB_TEXT(whole)), &record, ret, err);
     return rc == CTCD_NONE ? record_not_found(&key, uuid, err) : rc;
 }
 

@@ -85,8 +85,14 @@ int store_revision_add(struct store *store, const struct store_revision *revisio
                        int64_t *ret_number, ctcd_error **err);
 int store_revision_get(struct store *store, const char *service, int64_t number,
                        struct store_revision *ret, ctcd_error **err);
+/* CTCD_NONE: it has none. */
+int store_revision_newest(struct store *store, const char *service, struct store_revision *ret,
+                          ctcd_error **err);
 int store_revision_list(struct store *store, const char *service, struct store_revisions *ret,
                         ctcd_error **err); /* by number */
+/* Those that are neither STOPPED nor FAILED: of them, something may run. By number. */
+int store_revision_list_unended(struct store *store, const char *service,
+                                struct store_revisions *ret, ctcd_error **err);
 /* Every start of a revision has a generation of its own, committed before the start: *ret is it. The
    state is STARTING, ready and ended are cleared. */
 int store_revision_next_generation(struct store *store, const char *service, int64_t number,

@@ -102,6 +102,10 @@ int store_begin(struct store *store, ctcd_error **err) {
     return db_begin(store->db, err);
 }
 
+int store_begin_read(struct store *store, ctcd_error **err) {
+    return db_begin_read(store->db, err);
+}
+
 int store_commit(struct store *store, ctcd_error **err) {
     return db_commit(store->db, err);
 }

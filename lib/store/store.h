@@ -49,6 +49,8 @@ void store_set_wait(struct store *store, int64_t ms);
    Hold none over anything that takes time. After a failed commit everything since the matching begin is
    undone and the level is over, as after a rollback. */
 int store_begin(struct store *store, ctcd_error **err);
+/* All that is read until the rollback is of one instant. Nothing may be written. */
+int store_begin_read(struct store *store, ctcd_error **err);
 int store_commit(struct store *store, ctcd_error **err);
 void store_rollback(struct store *store); /* of the innermost level; harmless without one */
 

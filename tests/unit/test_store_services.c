@@ -179,6 +179,54 @@ START_TEST(numbers_are_never_used_again) {
 }
 END_TEST
 
+START_TEST(the_newest_and_those_that_may_run) {
+    int64_t number = 0;
+    struct store_revision newest = {0};
+    struct store_revisions list = {0};
+    ck_assert_int_eq(store_revision_newest(store, uuid_of(1), &newest, &err), CTCD_NONE);
+    for (int i = 0; i < 5; i++)
+        OK(add_revision(store, 1, &number));
+    OK(store_revision_set_state(store, uuid_of(1), 1, STORE_REVISION_STOPPED, 5, &err));
+    OK(store_revision_set_state(store, uuid_of(1), 2, STORE_REVISION_SERVING, 5, &err));
+    OK(store_revision_set_state(store, uuid_of(1), 3, STORE_REVISION_FAILED, 5, &err));
+    OK(store_revision_set_state(store, uuid_of(1), 4, STORE_REVISION_DRAINING, 5, &err));
+    OK(store_revision_newest(store, uuid_of(1), &newest, &err));
+    ck_assert_int_eq(newest.number, 5);
+    store_revision_done(&newest);
+    OK(store_revision_list_unended(store, uuid_of(1), &list, &err));
+    ck_assert_uint_eq(list.count, 3);
+    ck_assert_int_eq(list.items[0].number, 2);
+    ck_assert_int_eq(list.items[1].number, 4);
+    ck_assert_int_eq(list.items[2].number, 5);
+    store_revisions_done(&list);
+}
+END_TEST
+
+/* What is read in one is of one instant, whatever others write meanwhile; nobody waits. */
+START_TEST(a_reading_sees_one_instant) {
+    struct store *other = NULL;
+    struct store_service got = {0};
+    int64_t number = 0;
+    OK(store_open(home_path, 0, 1, &other, &err));
+    OK(store_begin_read(store, &err));
+    OK(store_service_get(store, uuid_of(1), &got, &err));
+    ck_assert_int_eq(got.desired, CTCD_STATE_ACTIVE);
+    store_service_done(&got);
+    OK(store_service_set_desired(other, uuid_of(1), CTCD_STATE_INACTIVE, &err));
+    OK(add_revision(other, 1, &number));
+    OK(store_service_get(store, uuid_of(1), &got, &err));
+    ck_assert_int_eq(got.desired, CTCD_STATE_ACTIVE);
+    store_service_done(&got);
+    struct store_revision newest = {0};
+    ck_assert_int_eq(store_revision_newest(store, uuid_of(1), &newest, &err), CTCD_NONE);
+    store_rollback(store);
+    OK(store_service_get(store, uuid_of(1), &got, &err));
+    ck_assert_int_eq(got.desired, CTCD_STATE_INACTIVE);
+    store_service_done(&got);
+    store_close(other);
+}
+END_TEST
+
 START_TEST(every_start_is_a_generation) {
     int64_t number = 0, generation = 0;
     OK(add_revision(store, 1, &number));
@@ -353,6 +401,7 @@ END_TEST
 SUITE_MAIN_WITH("store_services", setup, home_teardown, a_service_comes_back,
                 one_service_has_an_identity, empty_is_any_in_queries, services_change,
                 what_is_not_there, a_revision_comes_back, numbers_are_never_used_again,
+                the_newest_and_those_that_may_run, a_reading_sees_one_instant,
                 every_start_is_a_generation, a_back_end_says_what_it_knows, an_operation_comes_back,
                 a_service_has_one_open_operation, the_switch_is_one_step,
                 a_switch_that_may_not_be_changes_nothing, removing_keeps_the_journal)
