@@ -40,8 +40,12 @@ int service_state(const struct service_facts *facts) {
     bool serves = facts->has_revision && service_state_running(facts->observed);
     if (live && facts->operation == OPERATION_STARTING && !serves)
         return CTCD_STATE_PENDING_STARTUP;
+    /* What was interrupted came after what failed. */
+    bool failed = facts->failed && facts->operation == OPERATION_NONE;
     if (!facts->has_revision)
-        return facts->failed ? CTCD_STATE_ERROR : CTCD_STATE_INACTIVE;
+        return failed ? CTCD_STATE_ERROR : CTCD_STATE_INACTIVE;
+    if (facts->observed == CTCD_STATE_INACTIVE && facts->desired == CTCD_STATE_ACTIVE && failed)
+        return CTCD_STATE_ERROR; /* its last start failed: we took it down ourselves */
     bool known = facts->observed >= CTCD_STATE_INACTIVE && facts->observed <= CTCD_STATE_UNKNOWN;
     return known ? facts->observed : CTCD_STATE_UNKNOWN;
 }

@@ -15,7 +15,7 @@ struct service_facts {
     int desired;
     bool has_revision; /* a revision serves, or did when it was last seen */
     int observed;      /* back end's word about it; CTCD_STATE_UNKNOWN = could not be asked */
-    bool failed;       /* the last change failed (matters without a revision only) */
+    bool failed;       /* the last change failed */
     enum service_operation operation;
     bool operation_live; /* somebody holds its lock; else it was interrupted */
 };

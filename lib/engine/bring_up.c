@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/deploy.h"
+#include "io/file.h"
 
 #define LOOK_FIRST_MS 20 /* between looks while it comes up: grows by half up to ... */
 #define LOOK_MOST_MS 250
@@ -59,6 +60,8 @@ static int load(struct bring_up *b) {
         rc = store_revision_get(ctx->store, b->service, b->number, &record, err);
     if (!rc)
         rc = revision_load(ctx, b->backend, &record, b->model, &b->revision, err);
+    if (!rc)
+        rc = file_make_folders(b->revision.folder, err);
     b->revision.wanted = true;
     return rc;
 }

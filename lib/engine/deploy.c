@@ -8,7 +8,7 @@
 #include "engine/deploy.h"
 #include "io/random.h"
 
-enum phase { VALIDATE, LOCK, RECOVER, EXISTING, UP, SWITCH, DOWN_OLD, UNDO, FINISH };
+enum phase { VALIDATE, LOCK, RECOVER, BEGIN, KEEP, UP, SWITCH, DOWN_OLD, UNDO, FINISH };
 
 struct deploy {
     ctcd_op op;
@@ -19,6 +19,7 @@ struct deploy {
 
     enum phase phase;
     char uuid[37];
+    bool fresh; /* no service of this UUID is in the store yet */
     struct mutation mutation;
     struct ctcd_revision draft; /* for validate: not yet in the store */
     ctcd_call *call;
@@ -26,6 +27,8 @@ struct deploy {
     int64_t old_number, new_number;
     bool served; /* an earlier revision is there to go on serving */
     int failed;  /* why we undo */
+    int undo_rc; /* of the attempt to begin with it */
+    bool left;   /* the new revision stays as it is, as was asked for */
     ctcd_error *why;
 };
 
@@ -35,16 +38,20 @@ static ctcd_context *ctx_of(struct deploy *d) {
 
 /* ---- before anything starts ---- */
 
+/* The service of this identity as it is now, or the UUID of one to be made. */
 static int find_service(struct deploy *d) {
     struct store_service found = {0};
     int rc =
         store_service_find_identity(ctx_of(d)->store, d->deployer->name, d->want->pipeline,
                                     d->want->step, d->want->model_name, &found, OP_ERR(&d->op));
-    if (rc)
-        return rc;
+    if (rc < 0 || (rc == CTCD_NONE && d->fresh))
+        return rc < 0 ? rc : 0;
+    d->fresh = rc == CTCD_NONE;
+    d->old_number = d->fresh ? 0 : found.revision;
+    d->served = d->old_number > 0 && found.desired == CTCD_STATE_ACTIVE;
+    if (d->fresh) /* also where one was deleted meanwhile: a UUID never comes back */
+        return random_uuid(d->uuid, OP_ERR(&d->op));
     snprintf(d->uuid, sizeof(d->uuid), "%s", found.uuid);
-    d->old_number = found.revision;
-    d->served = found.revision > 0 && found.desired == CTCD_STATE_ACTIVE;
     store_service_done(&found);
     return 0;
 }
@@ -79,8 +86,8 @@ static int begin(struct deploy *d) {
         rc = backend_get(ctx_of(d), d->deployer->name, &d->backend, err);
     if (!rc && w->smoke)
         rc = call_supported(d->backend, CALL_PREDICT, err);
-    if (!rc && (rc = find_service(d)) == CTCD_NONE)
-        rc = random_uuid(d->uuid, err);
+    if (!rc)
+        rc = find_service(d);
     return rc ? rc : draft(d);
 }
 
@@ -108,38 +115,29 @@ static int step_validate(struct deploy *d) {
 
 /* ---- lock, and what a dead operation left ---- */
 
-static int make_service(struct deploy *d) {
-    ctcd_context *ctx = ctx_of(d);
-    int rc = find_service(d);
-    if (rc != CTCD_NONE)
+/* Ours is the lock of the UUID that was found before: is it still the service's? While we waited it may
+   have been deleted, or another process may have made the first of this identity. */
+static int lock_service(struct deploy *d, bool *ret_ours) {
+    char locked[37];
+    memcpy(locked, d->uuid, sizeof(locked));
+    int rc = mutation_enter(&d->mutation, &d->op, d->uuid);
+    if (!rc)
+        rc = find_service(d);
+    if (rc)
         return rc;
-    struct store_service record = {
-        .uuid = d->uuid,
-        .deployer = d->deployer->name,
-        .pipeline = d->want->pipeline,
-        .step = d->want->step,
-        .model = d->want->model_name,
-        .run = d->want->run,
-        .desired = CTCD_STATE_ACTIVE,
-        .created_ms = context_wall(ctx),
-    };
-    rc = store_service_add(ctx->store, &record, OP_ERR(&d->op));
-    if (rc == CTCD_E_EXISTS) { /* another process was faster: it is the same service */
-        error_done(OP_ERR(&d->op));
-        return find_service(d);
-    }
-    return rc;
+    *ret_ours = strcmp(locked, d->uuid) == 0;
+    if (!*ret_ours)
+        mutation_forget(&d->mutation);
+    return 0;
 }
 
 static int step_lock(struct deploy *d) {
-    int rc = make_service(d);
-    if (!rc)
-        rc = mutation_enter(&d->mutation, &d->op, d->uuid);
-    if (rc == 0)
-        d->phase = EXISTING;
-    if (rc != CTCD_NONE)
+    int rc = find_service(d);
+    for (bool ours = false; !rc && !ours;)
+        rc = lock_service(d, &ours);
+    if (rc)
         return rc;
-    rc = recover_start(&d->op, &d->mutation, d->backend, d->want->model_name, false, &d->child);
+    rc = recover_start(&d->op, d->backend, d->uuid, d->want->model_name, d->old_number, &d->child);
     d->phase = RECOVER;
     return rc == CTCD_NONE ? 0 : rc;
 }
@@ -162,14 +160,29 @@ static int step_recover(struct deploy *d) {
     if (!rc)
         rc = mutation_resolved(&d->mutation, "interrupted; resolved by a deploy", OP_ERR(&d->op));
     if (!rc)
-        d->phase = EXISTING;
+        d->phase = BEGIN;
     return rc;
 }
 
-/* The revision, and the intent to start it, in one transaction. */
+static int add_service(struct deploy *d) {
+    struct store_service record = {
+        .uuid = d->uuid,
+        .deployer = d->deployer->name,
+        .pipeline = d->want->pipeline,
+        .step = d->want->step,
+        .model = d->want->model_name,
+        .desired = CTCD_STATE_ACTIVE,
+        .created_ms = context_wall(ctx_of(d)),
+    };
+    return store_service_add(ctx_of(d)->store, &record, OP_ERR(&d->op));
+}
+
+/* The revision, the intent to start it, and the service where it is the first: one transaction, so whatever
+   of it is ever seen can be started. EXISTS: another process was faster, and made the service. */
 static int record_intent(struct deploy *d) {
     ctcd_context *ctx = ctx_of(d);
     ctcd_error **err = OP_ERR(&d->op);
+    int64_t number = 0;
     _cleanup_(mem_free_ptr) char *options = options_to_json(d->draft.options);
     _cleanup_(json_done) struct json *asked = DEPLOYMENT_KIND.to_json(d->want);
     _cleanup_(mem_free_ptr) char *deployment = json_to_text(asked);
@@ -188,28 +201,42 @@ static int record_intent(struct deploy *d) {
     int rc = store_begin(ctx->store, err);
     if (rc)
         return rc;
-    rc = store_revision_add(ctx->store, &record, &d->new_number, err);
+    rc = d->fresh ? add_service(d) : 0;
+    bool faster = rc == CTCD_E_EXISTS;
+    if (!rc)
+        rc = store_revision_add(ctx->store, &record, &number, err);
     if (!rc)
         rc = mutation_begin(&d->mutation, STORE_OPERATION_DEPLOY, PHASE_STARTING, d->old_number,
-                            d->new_number, op_left(&d->op), err);
+                            number, op_left(&d->op), err);
+    rc = mutation_commit(&d->mutation, rc, err);
+    if (rc)
+        return faster ? CTCD_NONE : rc;
+    d->fresh = false;
+    d->new_number = number;
+    return 0;
+}
+
+/* Not replaced: the one that is there has to run, that is all. */
+static int keep_existing(struct deploy *d) {
+    op_progress(&d->op, "%s is served already; not replaced", d->want->model_name);
+    mutation_done(&d->mutation);
+    d->phase = KEEP;
+    int rc = start_new(ctx_of(d), d->uuid, op_left(&d->op), &d->child, OP_ERR(&d->op));
     if (!rc)
-        return store_commit(ctx->store, err);
-    store_rollback(ctx->store);
+        op_start(d->child, &d->op);
     return rc;
 }
 
-static int step_existing(struct deploy *d) {
-    int rc = find_service(d); /* it may have changed while we waited for the lock */
-    if (rc)
-        return rc == CTCD_NONE ? error_set(OP_ERR(&d->op), CTCD_E_CONFLICT, "try again",
-                                           "the service was deleted while the deploy waited for it")
-                               : rc;
-    if (!d->want->replace && d->served) {
-        op_progress(&d->op, "%s is served already; not replaced", d->want->model_name);
-        d->phase = FINISH;
+static int step_begin(struct deploy *d) {
+    if (!d->want->replace && d->served)
+        return keep_existing(d);
+    int rc = record_intent(d);
+    if (rc == CTCD_NONE) {
+        error_done(OP_ERR(&d->op));
+        mutation_forget(&d->mutation);
+        d->phase = LOCK;
         return 0;
     }
-    rc = record_intent(d);
     if (rc)
         return rc;
     struct bring_up_args args = {
@@ -236,39 +263,50 @@ static int step_switch(struct deploy *d) {
                            &d->child);
 }
 
-/* From here on the deploy has succeeded; an old server that will not go is reported, not a failure. */
+/* From here on the deploy has succeeded; an old server that will not go is reported, not a failure. It stays
+   DRAINING, and the next mutation tries again. */
 static int step_down_old(struct deploy *d) {
     int rc = child_result(d);
     if (rc == CTCD_AGAIN)
         return rc;
     ctcd_context *ctx = ctx_of(d);
+    ctcd_error **err = OP_ERR(&d->op);
+    bool down = d->old_number && rc == 0;
     if (rc < 0) {
         context_log(ctx, CTCD_LOG_WARNING, "the old revision %lld of %s: %s",
                     (long long)d->old_number, d->want->model_name, error_message(d->op.err));
-        error_done(OP_ERR(&d->op));
+        error_done(err);
     }
-    if (d->old_number && rc == 0)
-        store_revision_set_state(ctx->store, d->uuid, d->old_number, STORE_REVISION_STOPPED,
-                                 context_wall(ctx), NULL);
-    rc = mutation_end(&d->mutation, "", OP_ERR(&d->op));
     d->phase = FINISH;
+    rc = store_begin(ctx->store, err);
+    if (rc)
+        return rc;
+    if (down)
+        rc = store_revision_set_state(ctx->store, d->uuid, d->old_number, STORE_REVISION_STOPPED,
+                                      context_wall(ctx), err);
+    if (!rc)
+        rc = mutation_end(&d->mutation, err);
+    if (!rc)
+        return store_commit(ctx->store, err);
+    store_rollback(ctx->store);
     return rc;
 }
 
 /* ---- undoing ---- */
 
-static int begin_undo(struct deploy *d, int why) {
+/* Always goes on to UNDO: where the new revision cannot be taken down, that is recorded there. */
+static void begin_undo(struct deploy *d, int why) {
     d->failed = why;
     d->why = error_ref(d->op.err);
     d->phase = UNDO;
     call_drop(&d->call);
     op_drop(&d->child);
-    if (d->want->leave_failed && why == CTCD_E_FAILED)
-        return 0;
+    d->left = d->want->leave_failed && why == CTCD_E_FAILED;
+    if (d->left)
+        return;
     op_progress(&d->op, "taking the new revision down again");
-    int rc = take_down_start(&d->op, d->backend, d->uuid, d->want->model_name, d->new_number,
-                             CTCD_REMOVE_FORCE, &d->child);
-    return rc;
+    d->undo_rc = take_down_start(&d->op, d->backend, d->uuid, d->want->model_name, d->new_number,
+                                 CTCD_REMOVE_FORCE, &d->child);
 }
 
 /* The message ends with what goes on serving. */
@@ -291,20 +329,13 @@ static void say_who_serves(struct deploy *d) {
 }
 
 static int step_undo(struct deploy *d) {
-    int rc = child_result(d);
+    int rc = d->undo_rc ? d->undo_rc : child_result(d);
     if (rc == CTCD_AGAIN)
         return rc;
-    ctcd_context *ctx = ctx_of(d);
     if (rc < 0)
-        context_log(ctx, CTCD_LOG_ERROR, "undo of the deploy of %s: %s", d->want->model_name,
+        context_log(ctx_of(d), CTCD_LOG_ERROR, "undo of the deploy of %s: %s", d->want->model_name,
                     error_message(d->op.err));
-    const char *message = d->why ? error_message(d->why) : "cancelled";
-    int64_t now = context_wall(ctx);
-    store_revision_set_state(ctx->store, d->uuid, d->new_number, STORE_REVISION_FAILED, now, NULL);
-    store_service_set_error(ctx->store, d->uuid, message, d->why ? error_details(d->why) : NULL,
-                            now, NULL);
-    if (rc == 0) /* else the row stays open: the next mutation goes on with it */
-        mutation_end(&d->mutation, message, NULL);
+    mutation_fail(&d->mutation, rc == 0, d->left ? 0 : d->new_number, d->why);
     say_who_serves(d);
     error_done(OP_ERR(&d->op));
     d->op.err = d->why;
@@ -313,6 +344,20 @@ static int step_undo(struct deploy *d) {
 }
 
 /* ---- the op ---- */
+
+/* What was kept instead, as its start left it. */
+static int step_keep(struct deploy *d) {
+    if (!d->child->ended) {
+        if (d->op.stop)
+            op_stop(d->child, d->op.stop);
+        op_wait_child(&d->op);
+        return CTCD_AGAIN;
+    }
+    int rc = child_result(d);
+    if (!rc)
+        d->phase = FINISH;
+    return rc;
+}
 
 static int step_finish(struct deploy *d) {
     mutation_done(&d->mutation);
@@ -333,8 +378,10 @@ static int enter_phase(struct deploy *d) {
         return step_lock(d);
     case RECOVER:
         return step_recover(d);
-    case EXISTING:
-        return step_existing(d);
+    case BEGIN:
+        return step_begin(d);
+    case KEEP:
+        return step_keep(d);
     case UP: {
         int rc = child_result(d);
         if (!rc)
@@ -353,55 +400,62 @@ static int enter_phase(struct deploy *d) {
     return step_finish(d);
 }
 
-/* A stop: before the new revision was begun there is nothing to undo; after the switch nothing is undone,
-   the old one only goes faster. */
-static int stopped(struct deploy *d, bool *ret_go_on) {
-    *ret_go_on = true;
-    if (d->phase == UP || d->phase == SWITCH) {
-        if (d->child && d->child->ended)
-            op_outcome(d->child, OP_ERR(&d->op));
-        else if (d->child && !d->child->stop) {
-            op_stop(d->child, d->op.stop); /* it knows best what it was waiting for */
-            op_wait_child(&d->op);
-            *ret_go_on = false;
-            return CTCD_AGAIN;
-        } else if (d->child) {
-            op_wait_child(&d->op);
-            *ret_go_on = false;
-            return CTCD_AGAIN;
-        }
-        op_fail_stopped(&d->op);
-        return begin_undo(d, d->op.stop);
-    }
-    if (d->phase == DOWN_OLD && d->child && !d->child->ended)
+/* A stop while the new revision comes up: it knows best what it was waiting for. */
+static int stopped_up(struct deploy *d) {
+    if (d->child && !d->child->ended) {
         op_stop(d->child, d->op.stop);
-    if (d->phase == DOWN_OLD || d->phase == UNDO || d->phase == FINISH)
+        op_wait_child(&d->op);
+        return CTCD_AGAIN;
+    }
+    if (d->child)
+        op_outcome(d->child, OP_ERR(&d->op));
+    op_fail_stopped(&d->op);
+    begin_undo(d, d->op.stop);
+    return 0;
+}
+
+/* A stop: before the new revision was begun there is nothing to undo (what is being cleared up only goes
+   faster); after the switch nothing is undone, the old one only goes faster. 0: it goes on. */
+static int stopped(struct deploy *d) {
+    switch (d->phase) {
+    case UP:
+    case SWITCH:
+        return stopped_up(d);
+    case RECOVER:
+    case DOWN_OLD:
+        if (d->child && !d->child->ended)
+            op_stop(d->child, d->op.stop);
         return 0;
-    *ret_go_on = false;
-    if (d->phase == LOCK && d->op.stop == CTCD_E_TIMEOUT)
-        return error_set(OP_ERR(&d->op), CTCD_E_CONFLICT, "try again when it is over",
-                         "another operation on the service of %s did not end in time",
-                         d->want->model_name);
+    case KEEP:
+    case UNDO:
+    case FINISH:
+        return 0;
+    case LOCK:
+        if (d->op.stop == CTCD_E_TIMEOUT)
+            return error_set(OP_ERR(&d->op), CTCD_E_CONFLICT, "try again when it is over",
+                             "another operation on the service of %s did not end in time",
+                             d->want->model_name);
+        break;
+    case VALIDATE:
+    case BEGIN:
+        break;
+    }
     return op_fail_stopped(&d->op);
 }
 
 static int deploy_step(ctcd_op *op) {
     struct deploy *d = (struct deploy *)op;
-    if (op->stop) {
-        bool go_on = false;
-        int rc = stopped(d, &go_on);
-        if (!go_on || rc)
-            return rc;
-    }
     for (;;) {
-        enum phase before = d->phase;
-        int rc = enter_phase(d);
-        if (rc == CTCD_AGAIN)
+        int rc = op->stop ? stopped(d) : 0;
+        if (rc)
             return rc;
-        if (rc < 0 && (before == UP || before == SWITCH ||
-                       (before == EXISTING && d->new_number && d->mutation.operation)))
-            rc = begin_undo(d, rc);
-        if (rc || (before == FINISH))
+        enum phase before = d->phase;
+        rc = enter_phase(d);
+        if (rc < 0 && before != UNDO && d->mutation.operation && before != DOWN_OLD) {
+            begin_undo(d, rc);
+            rc = 0;
+        }
+        if (rc || before == FINISH)
             return rc;
     }
 }
@@ -410,6 +464,8 @@ static void deploy_done(ctcd_op *op) {
     struct deploy *d = (struct deploy *)op;
     call_drop(&d->call);
     op_drop(&d->child);
+    if (d->fresh)
+        mutation_forget(&d->mutation);
     mutation_done(&d->mutation);
     revision_done(&d->draft);
     error_done(&d->why);

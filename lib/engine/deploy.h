@@ -3,6 +3,7 @@
 
      bring_up   one revision: apply, wait until ready, smoke request, stay ready   (bring_up.c)
      take_down  one revision: remove, with or without draining                     (take_down.c)
+     recover    what dead operations left: takes it down                           (recover.c)
      mutation   lock and journal                                                   (mutation.c)
      deploy, start, stop, delete: how these are put together                       (their own files) */
 #ifndef CTCD_ENGINE_DEPLOY_H
@@ -65,7 +66,8 @@ struct bring_up_args {
     const char *smoke; /* or NULL */
 };
 int bring_up_start(ctcd_op *parent, const struct bring_up_args *args, ctcd_op **ret);
-/* One revision goes down. flags: CTCD_REMOVE_*. */
+/* One revision goes down. flags: CTCD_REMOVE_*. Without draining it has its own time, whatever is left of
+   the parent's. Dropped (op_drop), it stops where it is: the lock may be another's by then. */
 int take_down_start(ctcd_op *parent, struct backend *backend, const char *service,
                     const char *model, int64_t number, uint32_t flags, ctcd_op **ret);
 
@@ -77,27 +79,37 @@ struct mutation {
     char *operation;             /* UUID of the journal row, NULL = none open by us */
     struct store_operation left; /* what a dead operation left open; uuid NULL = nothing */
 };
-/* Takes the lock. CTCD_AGAIN: somebody has it; a wait was named on op. CTCD_NONE: it is ours, and an
-   operation was left open (in m->left), to be resolved and ended by mutation_resolved. */
+/* Takes the lock of the service that has this UUID, or is to have it. CTCD_AGAIN: somebody has it; a wait
+   was named on op. 0: it is ours. Whatever was known of the service is to be read again then, and what
+   m->left holds is to be resolved, and ended by mutation_resolved (which does nothing without it). */
 int mutation_enter(struct mutation *m, ctcd_op *op, const char *service);
 int mutation_resolved(struct mutation *m, const char *result, ctcd_error **err);
+/* The journal row: within a transaction that holds what belongs to the intent, ended by mutation_commit
+   (rc 0) or undone by it (any other rc, which it returns). */
 int mutation_begin(struct mutation *m, enum store_operation_kind kind, const char *phase,
                    int64_t from, int64_t to, int64_t budget_ms, ctcd_error **err);
-int mutation_phase(struct mutation *m, const char *phase, ctcd_error **err);
-int mutation_end(struct mutation *m, const char *result, ctcd_error **err); /* result "" = well */
+int mutation_commit(struct mutation *m, int rc, ctcd_error **err);
+/* It has ended well. Within a transaction, the last thing in it. */
+int mutation_end(struct mutation *m, ctcd_error **err);
+/* It has ended badly: `why` becomes the service's last error. over: nothing of it is left to be done, so
+   the row ends, and `revision` (0 = none) has failed. Else the row stays open: the next mutation goes on
+   from there. What cannot be written is logged; then the row stays open, too. */
+void mutation_fail(struct mutation *m, bool over, int64_t revision, const ctcd_error *why);
+/* There is no such service: the folder that holds the lock goes. */
+void mutation_forget(struct mutation *m);
 /* Lets go of the lock; an open row stays open, for the next one to resolve. */
 void mutation_done(struct mutation *m);
 /* Is somebody working on it now? For looks: takes nothing. */
 int mutation_live(ctcd_context *ctx, const char *service, bool *ret, ctcd_error **err);
 
-/* Resolving: which revisions have to go, and which one the service then has.
-   PHASE_SWITCHED is the phase from which a deploy counts as done. */
+/* PHASE_SWITCHED is the phase from which a deploy or a start counts as done. */
 #define PHASE_STARTING "starting"
 #define PHASE_SWITCHED "switched"
 
-/* Takes down what a dead operation left (the new revision of a deploy that did not switch, the old one of
-   one that did); a child op. CTCD_NONE: nothing to take down. */
-int recover_start(ctcd_op *parent, struct mutation *m, struct backend *backend, const char *model,
-                  bool keep_new, ctcd_op **ret);
+/* Takes down every revision of the service that may run, but the one to keep (0 = none): the new one of a
+   deploy that did not switch, the old one of one that did, what an undo or a drain could not end. A child
+   op; CTCD_NONE: there is nothing to take down. Ours must be the lock. */
+int recover_start(ctcd_op *parent, struct backend *backend, const char *service, const char *model,
+                  int64_t keep, ctcd_op **ret);
 
 #endif

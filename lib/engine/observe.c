@@ -5,17 +5,22 @@
 #include "core/service.h"
 #include "engine/deploy.h"
 
+#define SETTLE_TRIES 20 /* readings of a service whose operations begin and end while we look */
+#define LOOK_ROUNDS 5   /* looks at one that changes while it is looked at */
+
 struct look {
     char uuid[37];
     ctcd_service *service; /* as the store has it now; NULL = deleted meanwhile */
     struct backend *backend;
+    bool has_revision; /* the one that serves, or the newest */
     struct ctcd_revision revision;
     struct ctcd_observation seen;
     ctcd_call *call;
     ctcd_error *err; /* why it could not be asked */
     struct service_facts facts;
     enum store_operation_kind operation;
-    ctcd_status *status;
+    char operation_uuid[37]; /* "" = none is open */
+    int rounds;
 };
 
 struct observe {
@@ -25,61 +30,153 @@ struct observe {
     bool begun;
 };
 
-/* ---- one look begins ---- */
+static void look_done(struct look *look) {
+    call_drop(&look->call);
+    look->service = object_unref(look->service);
+    revision_done(&look->revision);
+    observation_done(&look->seen);
+    error_done(&look->err);
+}
 
-static int operation_facts(struct look *look, ctcd_context *ctx, ctcd_error **err) {
+/* ---- the facts ---- */
+
+static int read_operation(struct look *look, ctcd_context *ctx, ctcd_error **err) {
     struct store_operation open = {0};
-    int rc = store_operation_get_open(ctx->store, look->service->record.uuid, &open, err);
+    int rc = store_operation_get_open(ctx->store, look->uuid, &open, err);
     if (rc)
         return rc == CTCD_NONE ? 0 : rc;
     look->operation = open.kind;
     bool up = open.kind == STORE_OPERATION_DEPLOY || open.kind == STORE_OPERATION_START;
     look->facts.operation = up ? OPERATION_STARTING : OPERATION_STOPPING;
+    snprintf(look->operation_uuid, sizeof(look->operation_uuid), "%s", open.uuid);
     store_operation_done(&open);
-    return mutation_live(ctx, look->service->record.uuid, &look->facts.operation_live, err);
+    return 0;
 }
 
-static int begin_look(struct observe *o, struct look *look) {
-    ctcd_context *ctx = o->op.ctx;
-    ctcd_error **err = OP_ERR(&o->op);
-    ctcd_service *fresh = NULL;
-    int rc = service_load(ctx, look->uuid, &fresh, err);
+/* The one before most often has the same back end, which then need not be looked up again. */
+static int find_backend(struct look *look, const struct look *before, ctcd_context *ctx,
+                        ctcd_error **err) {
+    const char *deployer = look->service->record.deployer;
+    if (before && before->backend && before->service &&
+        strcmp(before->service->record.deployer, deployer) == 0) {
+        look->backend = before->backend;
+        return 0;
+    }
+    if (backend_get(ctx, deployer, &look->backend, &look->err) == 0)
+        return 0;
+    look->backend = NULL;
+    return look->err ? 0 : error_nomem(err);
+}
+
+/* In a reading of one instant. NOT_FOUND: it was deleted. */
+static int read_facts(struct look *look, const struct look *before, ctcd_context *ctx,
+                      ctcd_error **err) {
+    struct store_service record = {0};
+    _cleanup_(store_revision_done) struct store_revision revision = {0};
+    int rc = store_service_get(ctx->store, look->uuid, &record, err);
     if (rc)
         return rc;
-    look->service = fresh;
-    const struct store_service *r = &fresh->record;
-    look->facts.desired = r->desired;
-    look->facts.has_revision = r->revision > 0;
+    look->facts.desired = record.desired;
+    look->facts.has_revision = record.revision > 0;
     look->facts.observed = CTCD_STATE_UNKNOWN;
-    look->facts.failed = r->last_error[0] != '\0';
-    rc = operation_facts(look, ctx, err);
-    if (rc || !r->revision)
+    look->facts.failed = record.last_error[0] != '\0';
+    rc = service_revision(ctx->store, &record, &revision, err);
+    if (rc < 0) {
+        store_service_done(&record);
         return rc;
-    _cleanup_(store_revision_done) struct store_revision record = {0};
-    rc = store_revision_get(ctx->store, r->uuid, r->revision, &record, err);
+    }
+    look->has_revision = rc == 0;
+    rc = service_with(ctx, &record, look->has_revision ? &revision : NULL, &look->service, err);
+    if (!rc)
+        rc = read_operation(look, ctx, err);
+    if (!rc && look->has_revision)
+        rc = find_backend(look, before, ctx, err);
+    if (!rc && look->backend)
+        rc = revision_load(ctx, look->backend, &revision, look->service->record.model,
+                           &look->revision, err);
+    look->revision.wanted = look->facts.desired == CTCD_STATE_ACTIVE;
+    return rc;
+}
+
+static int reread(struct look *look, ctcd_context *ctx, ctcd_error **err) {
+    struct look fresh = {.rounds = look->rounds};
+    memcpy(fresh.uuid, look->uuid, sizeof(fresh.uuid));
+    int rc = store_begin_read(ctx->store, err);
     if (rc)
         return rc;
-    if (backend_get(ctx, r->deployer, &look->backend, &look->err))
-        return look->err ? 0 : error_nomem(err);
-    rc = revision_load(ctx, look->backend, &record, r->model, &look->revision, err);
-    if (rc)
-        return rc;
-    look->revision.wanted = r->desired == CTCD_STATE_ACTIVE;
+    rc = read_facts(&fresh, NULL, ctx, err);
+    store_rollback(ctx->store);
+    look_done(look);
+    *look = fresh;
+    return rc;
+}
+
+/* Does the operation that is open live? Only that it still is open after its lock was seen free proves
+   that it died: one that ends well ends its row first. */
+static int settle(struct look *look, ctcd_context *ctx, ctcd_error **err) {
+    for (int tries = 0; look->operation_uuid[0] && tries < SETTLE_TRIES; tries++) {
+        struct store_operation open = {0};
+        int rc = mutation_live(ctx, look->uuid, &look->facts.operation_live, err);
+        if (rc || look->facts.operation_live)
+            return rc;
+        rc = store_operation_get_open(ctx->store, look->uuid, &open, err);
+        if (rc < 0)
+            return rc;
+        bool dead = rc == 0 && strcmp(open.uuid, look->operation_uuid) == 0;
+        store_operation_done(&open);
+        if (dead)
+            return 0;
+        rc = reread(look, ctx, err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* ---- one look begins ---- */
+
+/* A revision that never served is only looked at where a dead operation left it: what runs of it? */
+static int begin_look(struct observe *o, struct look *look) {
+    bool left = look->facts.operation && !look->facts.operation_live;
+    if (!look->backend || (!look->facts.has_revision && !left))
+        return 0;
     struct call_args args = {.revision = &look->revision, .observation = &look->seen};
     return call_start(&o->op, look->backend, CALL_OBSERVE, &args, o->op.deadline, &look->call);
 }
 
+/* Deleted meanwhile: no longer in the list. Who asked for it alone is told. */
+static int gone(struct observe *o, struct look *look, int rc) {
+    if (rc != CTCD_E_NOT_FOUND || o->count == 1)
+        return rc;
+    error_done(OP_ERR(&o->op));
+    look_done(look);
+    return 0;
+}
+
+static int read_all(struct observe *o) {
+    ctcd_context *ctx = o->op.ctx;
+    int rc = store_begin_read(ctx->store, OP_ERR(&o->op));
+    if (rc)
+        return rc;
+    for (size_t i = 0; !rc && i < o->count; i++) {
+        struct look *look = &o->looks[i];
+        rc = read_facts(look, i ? look - 1 : NULL, ctx, OP_ERR(&o->op));
+        rc = gone(o, look, rc);
+    }
+    store_rollback(ctx->store);
+    return rc;
+}
+
 static int begin(struct observe *o) {
     o->begun = true;
-    for (size_t i = 0; i < o->count; i++) {
-        int rc = begin_look(o, &o->looks[i]);
-        if (rc == CTCD_E_NOT_FOUND && o->count > 1) { /* deleted meanwhile: no longer in the list */
-            error_done(OP_ERR(&o->op));
-        } else if (rc) {
-            return rc;
-        }
+    int rc = read_all(o);
+    for (size_t i = 0; !rc && i < o->count; i++) {
+        struct look *look = &o->looks[i];
+        rc = gone(o, look, settle(look, o->op.ctx, OP_ERR(&o->op)));
+        if (!rc && look->service)
+            rc = begin_look(o, look);
     }
-    return 0;
+    return rc;
 }
 
 /* ---- and ends ---- */
@@ -144,16 +241,46 @@ static ctcd_status *make_status(struct observe *o, struct look *look) {
     return status;
 }
 
-/* Has the call ended? Then the facts are whole. */
-static bool look_over(struct look *look) {
+/* Was something done to the service while it was looked at? Then what was seen may be of a server that is no
+   more, and it is looked at anew. One that runs, runs, whatever was done. */
+static int look_again(struct observe *o, struct look *look) {
+    ctcd_context *ctx = o->op.ctx;
+    if (o->op.stop || look->facts.operation_live || service_state_running(look->facts.observed) ||
+        look->rounds++ == LOOK_ROUNDS)
+        return 0;
+    struct look now = {.rounds = look->rounds};
+    memcpy(now.uuid, look->uuid, sizeof(now.uuid));
+    int rc = reread(&now, ctx, OP_ERR(&o->op));
+    if (rc) {
+        look_done(&now);
+        return gone(o, look, rc);
+    }
+    if (now.service->record.revision == look->service->record.revision &&
+        now.facts.desired == look->facts.desired &&
+        now.revision.generation == look->revision.generation &&
+        strcmp(now.operation_uuid, look->operation_uuid) == 0) {
+        look_done(&now);
+        return 0;
+    }
+    look_done(look);
+    *look = now;
+    rc = gone(o, look, settle(look, ctx, OP_ERR(&o->op)));
+    return rc || !look->service ? rc : begin_look(o, look);
+}
+
+/* CTCD_AGAIN while it is looked at; else the facts are whole. */
+static int look_over(struct observe *o, struct look *look) {
+    if (o->op.stop) /* time is over: who has not answered is unknown */
+        call_drop(&look->call);
     if (!look->call)
-        return true;
+        return 0;
     if (!call_ended(look->call))
-        return false;
+        return CTCD_AGAIN;
     if (call_result(look->call, &look->err) == 0)
         look->facts.observed = look->seen.state ? look->seen.state : CTCD_STATE_UNKNOWN;
     call_drop(&look->call);
-    return true;
+    int rc = look_again(o, look);
+    return rc || !look->call ? rc : CTCD_AGAIN;
 }
 
 static int finish(struct observe *o) {
@@ -178,9 +305,10 @@ static int observe_step(ctcd_op *op) {
     }
     bool all = true;
     for (size_t i = 0; i < o->count; i++) {
-        if (op->stop) /* time is over: who has not answered is unknown */
-            call_drop(&o->looks[i].call);
-        all = look_over(&o->looks[i]) && all;
+        int rc = look_over(o, &o->looks[i]);
+        if (rc < 0)
+            return rc;
+        all = all && rc == 0;
     }
     if (!all) {
         op_wait_child(op);
@@ -191,14 +319,8 @@ static int observe_step(ctcd_op *op) {
 
 static void observe_done(ctcd_op *op) {
     struct observe *o = (struct observe *)op;
-    for (size_t i = 0; i < o->count; i++) {
-        struct look *look = &o->looks[i];
-        call_drop(&look->call);
-        object_unref(look->service);
-        revision_done(&look->revision);
-        observation_done(&look->seen);
-        error_done(&look->err);
-    }
+    for (size_t i = 0; i < o->count; i++)
+        look_done(&o->looks[i]);
     mem_free(o->looks);
     o->looks = NULL;
     o->count = 0;

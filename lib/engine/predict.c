@@ -17,21 +17,16 @@ struct ask {
     ctcd_call *call;
 };
 
-/* Which revision? For logs the newest will do: a first deploy that failed has a log, too. */
+/* For logs the newest will do: a first deploy that failed has a log, too. */
 static int load_revision(struct ask *a, struct store_revision *ret) {
-    ctcd_error **err = OP_ERR(&a->op);
     const struct store_service *service = &a->service->record;
-    struct store *store = a->op.ctx->store;
-    if (service->revision)
-        return store_revision_get(store, a->uuid, service->revision, ret, err);
-    _cleanup_(store_revisions_done) struct store_revisions all = {0};
-    int rc = store_revision_list(store, a->uuid, &all, err);
-    if (rc)
+    int rc = a->method == CALL_PREDICT && !service->revision
+                 ? CTCD_NONE
+                 : service_revision(a->op.ctx->store, service, ret, OP_ERR(&a->op));
+    if (rc != CTCD_NONE)
         return rc;
-    if (a->method == CALL_PREDICT || !all.count)
-        return error_set(err, CTCD_E_UNREACHABLE, "see: ctcd served-models describe UUID",
-                         "the service of %s has no revision that ever served", service->model);
-    return store_revision_get(store, a->uuid, all.items[all.count - 1].number, ret, err);
+    return error_set(OP_ERR(&a->op), CTCD_E_UNREACHABLE, "see: ctcd served-models describe UUID",
+                     "the service of %s has no revision that ever served", service->model);
 }
 
 static int begin(struct ask *a) {

@@ -91,23 +91,14 @@ const struct object_kind STATUS_KIND = {"status", status_free, status_to_json, s
 
 /* ---- loading ---- */
 
-/* The revision that serves; before the first one does, the newest. */
-static int fill_revision(struct store *store, ctcd_service *service, ctcd_error **err) {
-    _cleanup_(store_revisions_done) struct store_revisions all = {0};
-    int rc = store_revision_list(store, service->record.uuid, &all, err);
-    if (rc)
-        return rc;
-    const struct store_revision *found = NULL;
-    for (size_t i = 0; i < all.count; i++)
-        if (service->record.revision == 0 || all.items[i].number == service->record.revision)
-            found = &all.items[i];
-    service->model_uri = mem_copy_text(found ? found->model_uri : "");
-    service->metrics = mem_copy_text(found && found->metrics[0] ? found->metrics : "{}");
-    return service->model_uri && service->metrics ? 0 : error_nomem(err);
+int service_revision(struct store *store, const struct store_service *service,
+                     struct store_revision *ret, ctcd_error **err) {
+    return service->revision ? store_revision_get(store, service->uuid, service->revision, ret, err)
+                             : store_revision_newest(store, service->uuid, ret, err);
 }
 
-int service_new(ctcd_context *ctx, struct store_service *record, ctcd_service **ret,
-                ctcd_error **err) {
+int service_with(ctcd_context *ctx, struct store_service *record,
+                 const struct store_revision *revision, ctcd_service **ret, ctcd_error **err) {
     _cleanup_(object_done) ctcd_service *service = object_new(ctx, &SERVICE_KIND, sizeof(*service));
     if (!service) {
         store_service_done(record);
@@ -115,11 +106,24 @@ int service_new(ctcd_context *ctx, struct store_service *record, ctcd_service **
     }
     service->record = *record;
     memset(record, 0, sizeof(*record));
-    int rc = fill_revision(ctx->store, service, err);
-    if (rc)
-        return rc;
+    bool metrics = revision && revision->metrics && revision->metrics[0];
+    service->model_uri = mem_copy_text(revision ? revision->model_uri : "");
+    service->metrics = mem_copy_text(metrics ? revision->metrics : "{}");
+    if (!service->model_uri || !service->metrics)
+        return error_nomem(err);
     *ret = mem_steal(&service);
     return 0;
+}
+
+int service_new(ctcd_context *ctx, struct store_service *record, ctcd_service **ret,
+                ctcd_error **err) {
+    _cleanup_(store_revision_done) struct store_revision revision = {0};
+    int rc = service_revision(ctx->store, record, &revision, err);
+    if (rc < 0) {
+        store_service_done(record);
+        return rc;
+    }
+    return service_with(ctx, record, rc == CTCD_NONE ? NULL : &revision, ret, err);
 }
 
 int service_load(ctcd_context *ctx, const char *uuid, ctcd_service **ret, ctcd_error **err) {
@@ -138,23 +142,24 @@ int service_find(ctcd_context *ctx, const char *deployer, const char *pipeline, 
     int rc = context_store(ctx, &store, err);
     if (rc)
         return rc;
-    _cleanup_(store_services_done) struct store_services found = {0};
-    rc = store_service_list(store, deployer, pipeline, step, model, &found, err);
-    if (rc)
-        return rc;
     _cleanup_(object_done) ctcd_list *list = object_list_new(ctx, &SERVICE_KIND);
     if (!list)
         return error_nomem(err);
-    for (size_t i = 0; i < found.count; i++) {
+    rc = store_begin_read(store, err);
+    if (rc)
+        return rc;
+    _cleanup_(store_services_done) struct store_services found = {0};
+    rc = store_service_list(store, deployer, pipeline, step, model, &found, err);
+    for (size_t i = 0; !rc && i < found.count; i++) {
         ctcd_service *service = NULL;
         rc = service_new(ctx, &found.items[i], &service, err);
-        if (rc)
-            return rc;
-        if (!object_list_take(list, service))
-            return error_nomem(err);
+        if (!rc && !object_list_take(list, service))
+            rc = error_nomem(err);
     }
-    *ret = mem_steal(&list);
-    return 0;
+    store_rollback(store);
+    if (!rc)
+        *ret = mem_steal(&list);
+    return rc;
 }
 
 /* ---- revisions as back ends see them ---- */
@@ -198,8 +203,6 @@ int revision_load(ctcd_context *ctx, struct backend *backend, const struct store
                   const char *model, struct ctcd_revision *ret, ctcd_error **err) {
     _cleanup_(revision_done) struct ctcd_revision r = {0};
     int rc = revision_texts(ctx, record, model, &r, err);
-    if (!rc)
-        rc = file_make_folders(r.folder, err);
     if (!rc)
         rc = options_new(flavor_options(ctx, CTCD_COMPONENT_MODEL_DEPLOYER, backend->flavor->name,
                                         CTCD_SCOPE_DEPLOYMENT),

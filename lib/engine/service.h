@@ -31,12 +31,18 @@ extern const struct object_kind STATUS_KIND;
 int service_load(ctcd_context *ctx, const char *uuid, ctcd_service **ret, ctcd_error **err);
 int service_find(ctcd_context *ctx, const char *deployer, const char *pipeline, const char *step,
                  const char *model, ctcd_list **ret, ctcd_error **err);
-/* Takes the record's texts; the record is empty afterwards, also on failure. */
+/* The revision that serves; before the first one does, the newest. CTCD_NONE: it has none. */
+int service_revision(struct store *store, const struct store_service *service,
+                     struct store_revision *ret, ctcd_error **err);
+/* Both take the record's texts; the record is empty afterwards, also on failure. revision: as above, NULL =
+   none; service_new reads it. */
+int service_with(ctcd_context *ctx, struct store_service *record,
+                 const struct store_revision *revision, ctcd_service **ret, ctcd_error **err);
 int service_new(ctcd_context *ctx, struct store_service *record, ctcd_service **ret,
                 ctcd_error **err);
 
-/* The revision as its back end sees it: folder (made), shim, options by the flavor's table. What the back
-   end sets is committed to the store. Release with revision_done. */
+/* The revision as its back end sees it: folder (who changes something makes it), shim, options by the
+   flavor's table. What the back end sets is committed to the store. Release with revision_done. */
 int revision_load(ctcd_context *ctx, struct backend *backend, const struct store_revision *record,
                   const char *model, struct ctcd_revision *ret, ctcd_error **err);
 /* HOME/services/UUID/rNUMBER; owned; NULL = out of memory. */

@@ -1,12 +1,13 @@
 /* Start (deploy.h): the service's revision goes up again, after a stop, a crash, or an operation that died.
-   Where no revision ever served, the newest one is tried: that is how an interrupted first deploy is resumed. */
+   Where no revision ever served, the newest one is tried: that is how an interrupted first deploy is resumed.
+   One that runs is left alone, unless it was a start of it that died half way. */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/service.h"
 #include "engine/deploy.h"
 
-enum phase { LOCK, RECOVER, LOOK, CLEAR, UP, FINISH };
+enum phase { LOCK, RECOVER, LOOK, CLEAR, UP, SWITCH, UNDO, FINISH };
 
 struct start {
     ctcd_op op;
@@ -15,12 +16,15 @@ struct start {
     struct store_service service;
     struct backend *backend;
     struct mutation mutation;
-    int64_t number, min_ready_ms;
+    int64_t number;
     struct ctcd_revision revision;
     struct ctcd_observation seen;
     ctcd_call *call;
     ctcd_op *child;
-    bool interrupted;
+    bool half_way; /* a start of the service's revision died before it was ready */
+    int failed;    /* why we undo */
+    int undo_rc;   /* of the attempt to begin with it */
+    ctcd_error *why;
 };
 
 static int child_result(struct start *s) {
@@ -45,38 +49,38 @@ static int load(struct start *s) {
 
 /* Which revision? The one that serves, or the newest. */
 static int choose(struct start *s) {
-    _cleanup_(store_revisions_done) struct store_revisions all = {0};
-    int rc = store_revision_list(s->op.ctx->store, s->uuid, &all, OP_ERR(&s->op));
-    if (rc)
-        return rc;
-    const struct store_revision *found = NULL;
-    for (size_t i = 0; i < all.count; i++)
-        if (!s->service.revision || all.items[i].number == s->service.revision)
-            found = &all.items[i];
-    if (!found)
-        return error_set(OP_ERR(&s->op), CTCD_E_CONFLICT, "deploy a model to it, or delete it",
+    ctcd_error **err = OP_ERR(&s->op);
+    _cleanup_(store_revision_done) struct store_revision found = {0};
+    int rc = service_revision(s->op.ctx->store, &s->service, &found, err);
+    if (rc == CTCD_NONE)
+        return error_set(err, CTCD_E_CONFLICT, "deploy a model to it, or delete it",
                          "the service of %s has no revision that could be started",
                          s->service.model);
-    s->number = found->number;
-    return revision_load(s->op.ctx, s->backend, found, s->service.model, &s->revision,
-                         OP_ERR(&s->op));
+    if (rc)
+        return rc;
+    s->number = found.number;
+    revision_done(&s->revision);
+    return revision_load(s->op.ctx, s->backend, &found, s->service.model, &s->revision, err);
 }
 
 static int step_lock(struct start *s) {
     int rc = load(s);
     if (!rc)
         rc = mutation_enter(&s->mutation, &s->op, s->uuid);
-    if (rc == 0)
-        s->phase = LOOK;
-    if (rc != CTCD_NONE)
+    if (rc)
         return rc;
-    s->interrupted = true;
-    s->phase = RECOVER;
     rc = load(s); /* as it is now that it is ours */
-    if (!rc) {
-        bool keep_new = s->service.revision == 0;
-        rc = recover_start(&s->op, &s->mutation, s->backend, s->service.model, keep_new, &s->child);
-    }
+    if (rc == CTCD_E_NOT_FOUND)
+        mutation_forget(&s->mutation);
+    if (!rc)
+        rc = choose(s);
+    if (rc)
+        return rc;
+    const struct store_operation *left = &s->mutation.left;
+    s->half_way = left->uuid && left->kind == STORE_OPERATION_START &&
+                  strcmp(left->phase, PHASE_SWITCHED) != 0;
+    rc = recover_start(&s->op, s->backend, s->uuid, s->service.model, s->number, &s->child);
+    s->phase = RECOVER;
     return rc == CTCD_NONE ? 0 : rc;
 }
 
@@ -89,18 +93,14 @@ static int step_recover(struct start *s) {
     return rc;
 }
 
-static int step_look(struct start *s) {
+/* CTCD_AGAIN while it looks; what cannot be asked is started anew. */
+static int look(struct start *s) {
     if (!s->call) {
-        int rc = load(s);
-        if (!rc)
-            rc = choose(s);
-        if (rc)
-            return rc;
         s->revision.wanted = s->service.desired == CTCD_STATE_ACTIVE;
         struct call_args args = {.revision = &s->revision, .observation = &s->seen};
         int64_t left = op_left(&s->op);
-        rc = call_start(&s->op, s->backend, CALL_OBSERVE, &args,
-                        context_mono(s->op.ctx) + (left < 5000 ? left : 5000), &s->call);
+        int rc = call_start(&s->op, s->backend, CALL_OBSERVE, &args,
+                            context_mono(s->op.ctx) + (left < 5000 ? left : 5000), &s->call);
         if (rc)
             return rc;
     }
@@ -108,24 +108,40 @@ static int step_look(struct start *s) {
         op_wait_child(&s->op);
         return CTCD_AGAIN;
     }
-    int rc = call_result(s->call, OP_ERR(&s->op));
+    if (call_result(s->call, NULL))
+        s->seen.state = CTCD_STATE_UNKNOWN;
     call_drop(&s->call);
-    bool runs = rc == 0 && service_state_running(s->seen.state) && s->service.revision == s->number;
-    error_done(OP_ERR(&s->op)); /* what cannot be asked is started anew */
-    if (runs && s->service.desired == CTCD_STATE_ACTIVE && !s->interrupted) {
+    return 0;
+}
+
+static int record_intent(struct start *s) {
+    struct store *store = s->op.ctx->store;
+    ctcd_error **err = OP_ERR(&s->op);
+    int rc = store_begin(store, err);
+    if (rc)
+        return rc;
+    rc = mutation_begin(&s->mutation, STORE_OPERATION_START, PHASE_STARTING, s->service.revision,
+                        s->number, op_left(&s->op), err);
+    if (!rc)
+        rc = store_service_set_desired(store, s->uuid, CTCD_STATE_ACTIVE, err);
+    return mutation_commit(&s->mutation, rc, err);
+}
+
+static int step_look(struct start *s) {
+    int rc = look(s);
+    if (rc)
+        return rc;
+    bool serves = s->service.revision == s->number && s->service.desired == CTCD_STATE_ACTIVE;
+    if (serves && service_state_running(s->seen.state) && !s->half_way) {
         s->phase = FINISH;
         return 0;
     }
-    rc = mutation_begin(&s->mutation, STORE_OPERATION_START, PHASE_STARTING, s->service.revision,
-                        s->number, op_left(&s->op), OP_ERR(&s->op));
-    if (!rc)
-        rc =
-            store_service_set_desired(s->op.ctx->store, s->uuid, CTCD_STATE_ACTIVE, OP_ERR(&s->op));
-    if (!rc)
-        rc = take_down_start(&s->op, s->backend, s->uuid, s->service.model, s->number,
-                             CTCD_REMOVE_FORCE, &s->child);
+    rc = record_intent(s);
+    if (rc)
+        return rc;
     s->phase = CLEAR;
-    return rc;
+    return take_down_start(&s->op, s->backend, s->uuid, s->service.model, s->number,
+                           CTCD_REMOVE_FORCE, &s->child);
 }
 
 static int step_clear(struct start *s) {
@@ -137,17 +153,48 @@ static int step_clear(struct start *s) {
     return bring_up_start(&s->op, &args, &s->child);
 }
 
-static int step_up(struct start *s) {
-    int rc = child_result(s);
+static int step_switch(struct start *s) {
+    ctcd_context *ctx = s->op.ctx;
+    ctcd_error **err = OP_ERR(&s->op);
+    int rc = store_begin(ctx->store, err);
     if (rc)
         return rc;
-    ctcd_context *ctx = s->op.ctx;
     rc = store_service_switch(ctx->store, s->uuid, s->number, NULL, s->mutation.operation,
-                              PHASE_SWITCHED, context_wall(ctx), OP_ERR(&s->op));
+                              PHASE_SWITCHED, context_wall(ctx), err);
     if (!rc)
-        rc = mutation_end(&s->mutation, "", OP_ERR(&s->op));
-    s->phase = FINISH;
+        rc = store_operation_end(ctx->store, s->mutation.operation, "", context_wall(ctx), err);
+    if (rc)
+        store_rollback(ctx->store);
+    else
+        rc = store_commit(ctx->store, err);
+    if (!rc)
+        s->phase = FINISH;
     return rc;
+}
+
+/* What did not come up goes down, and the record says why. */
+static void begin_undo(struct start *s, int why) {
+    s->failed = why;
+    s->why = error_ref(s->op.err);
+    s->phase = UNDO;
+    call_drop(&s->call);
+    op_drop(&s->child);
+    s->undo_rc = take_down_start(&s->op, s->backend, s->uuid, s->service.model, s->number,
+                                 CTCD_REMOVE_FORCE, &s->child);
+}
+
+static int step_undo(struct start *s) {
+    int rc = s->undo_rc ? s->undo_rc : child_result(s);
+    if (rc == CTCD_AGAIN)
+        return rc;
+    if (rc)
+        context_log(s->op.ctx, CTCD_LOG_ERROR, "undo of the start of %s: %s", s->service.model,
+                    error_message(s->op.err));
+    mutation_fail(&s->mutation, rc == 0, s->number, s->why);
+    error_done(OP_ERR(&s->op));
+    s->op.err = s->why;
+    s->why = NULL;
+    return s->failed;
 }
 
 static int step_finish(struct start *s) {
@@ -159,76 +206,63 @@ static int step_finish(struct start *s) {
     return rc;
 }
 
-/* What did not come up stays down, and the record says why. */
-static int give_up(struct start *s, int rc) {
-    if (!s->mutation.operation)
+static int enter_phase(struct start *s) {
+    int rc = 0;
+    switch (s->phase) {
+    case LOCK:
+        return step_lock(s);
+    case RECOVER:
+        return step_recover(s);
+    case LOOK:
+        return step_look(s);
+    case CLEAR:
+        return step_clear(s);
+    case UP:
+        rc = child_result(s);
+        if (!rc)
+            s->phase = SWITCH;
         return rc;
-    ctcd_context *ctx = s->op.ctx;
-    const char *message = s->op.err ? error_message(s->op.err) : "cancelled";
-    int64_t now = context_wall(ctx);
-    store_revision_set_state(ctx->store, s->uuid, s->number, STORE_REVISION_FAILED, now, NULL);
-    store_service_set_error(ctx->store, s->uuid, message,
-                            s->op.err ? error_details(s->op.err) : NULL, now, NULL);
-    mutation_end(&s->mutation, message, NULL);
-    return rc;
+    case SWITCH:
+        return step_switch(s);
+    case UNDO:
+        return step_undo(s);
+    case FINISH:
+        break;
+    }
+    return step_finish(s);
 }
 
-/* A server that is coming up when the time is over is not left half up. */
+/* A stop: what goes down goes down faster, what comes up is told, and says what it was waiting for. Nothing
+   of it is let go: the lock is ours as long as it works. 0: it goes on. */
 static int stopped(struct start *s) {
-    op_drop(&s->child);
-    call_drop(&s->call);
+    if (s->phase == UNDO || s->phase == FINISH)
+        return 0;
     if (s->phase == LOCK && s->op.stop == CTCD_E_TIMEOUT)
         return error_set(OP_ERR(&s->op), CTCD_E_CONFLICT, "try again when it is over",
                          "another operation on the service did not end in time");
-    op_fail_stopped(&s->op);
-    if (s->phase != UP)
-        return give_up(s, s->op.stop);
-    ctcd_error *why = mem_steal(&s->op.err);
-    s->phase = FINISH;
-    int rc = take_down_start(&s->op, s->backend, s->uuid, s->service.model, s->number,
-                             CTCD_REMOVE_FORCE, &s->child);
-    error_done(&s->op.err);
-    s->op.err = why;
-    if (rc)
-        return give_up(s, s->op.stop);
-    op_wait_child(&s->op);
-    return CTCD_AGAIN;
+    if (s->child && !s->child->ended) {
+        op_stop(s->child, s->op.stop);
+        op_wait_child(&s->op);
+        return CTCD_AGAIN;
+    }
+    if (s->child)
+        op_outcome(s->child, OP_ERR(&s->op));
+    return op_fail_stopped(&s->op);
 }
 
 static int start_step(ctcd_op *op) {
     struct start *s = (struct start *)op;
-    if (op->stop) {
-        if (s->phase != FINISH)
-            return stopped(s);
-        if (s->child && !s->child->ended) {
-            op_wait_child(op);
-            return CTCD_AGAIN;
-        }
-        return give_up(s, op->stop);
-    }
     for (;;) {
-        int rc = 0;
-        switch (s->phase) {
-        case LOCK:
-            rc = step_lock(s);
-            break;
-        case RECOVER:
-            rc = step_recover(s);
-            break;
-        case LOOK:
-            rc = step_look(s);
-            break;
-        case CLEAR:
-            rc = step_clear(s);
-            break;
-        case UP:
-            rc = step_up(s);
-            break;
-        case FINISH:
-            return step_finish(s);
+        int rc = op->stop ? stopped(s) : 0;
+        enum phase before = s->phase;
+        if (!rc)
+            rc = enter_phase(s);
+        if (rc < 0 && before != UNDO && before != FINISH && s->mutation.operation) {
+            begin_undo(s, rc);
+            continue;
         }
-        if (rc)
-            return rc == CTCD_AGAIN ? rc : give_up(s, rc);
+        if (rc || before == FINISH)
+            return rc;
     }
 }
 
@@ -240,6 +274,7 @@ static void start_done(ctcd_op *op) {
     store_service_done(&s->service);
     revision_done(&s->revision);
     observation_done(&s->seen);
+    error_done(&s->why);
 }
 
 static const struct op_kind START = {"start", start_step, start_done};

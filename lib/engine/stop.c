@@ -1,11 +1,12 @@
-/* Stop and delete (deploy.h): the service's revisions go down; delete then forgets the service. */
+/* Stop and delete (deploy.h): what may run of the service goes down; delete then forgets the service. What a
+   dead operation left goes down with it, so that needs no step of its own. */
 #include <stdio.h>
 #include <string.h>
 
 #include "engine/deploy.h"
 #include "io/tree.h"
 
-enum phase { LOCK, RECOVER, BEGIN, DOWN, FINISH };
+enum phase { LOCK, DOWN, FINISH };
 
 struct stop {
     ctcd_op op;
@@ -41,44 +42,39 @@ static int load(struct stop *s) {
     return rc ? rc : backend_get(ctx, s->service.deployer, &s->backend, err);
 }
 
-static int step_lock(struct stop *s) {
-    int rc = load(s);
-    if (!rc)
-        rc = mutation_enter(&s->mutation, &s->op, s->uuid);
-    if (rc == 0)
-        s->phase = BEGIN;
-    if (rc != CTCD_NONE)
-        return rc;
-    s->phase = RECOVER;
-    rc = recover_start(&s->op, &s->mutation, s->backend, s->service.model, false, &s->child);
-    return rc == CTCD_NONE ? 0 : rc;
-}
-
-static int step_recover(struct stop *s) {
-    int rc = child_result(s);
-    if (!rc)
-        rc = mutation_resolved(&s->mutation,
-                               s->deletes ? "interrupted; resolved by a delete"
-                                          : "interrupted; resolved by a stop",
-                               OP_ERR(&s->op));
-    if (!rc)
-        s->phase = BEGIN;
-    return rc;
-}
-
-static int step_begin(struct stop *s) {
-    ctcd_context *ctx = s->op.ctx;
+/* The end of what was left, and the intent, in one transaction. */
+static int record_intent(struct stop *s) {
+    struct store *store = s->op.ctx->store;
     ctcd_error **err = OP_ERR(&s->op);
-    int rc = load(s); /* it may have changed, or gone, while we waited for the lock */
+    int rc = store_begin(store, err);
+    if (rc)
+        return rc;
+    rc = mutation_resolved(
+        &s->mutation,
+        s->deletes ? "interrupted; resolved by a delete" : "interrupted; resolved by a stop", err);
     if (!rc)
         rc =
             mutation_begin(&s->mutation, s->deletes ? STORE_OPERATION_DELETE : STORE_OPERATION_STOP,
                            "stopping", s->service.revision, 0, op_left(&s->op), err);
     if (!rc)
-        rc = store_service_set_desired(ctx->store, s->uuid, CTCD_STATE_INACTIVE, err);
+        rc = store_service_set_desired(store, s->uuid, CTCD_STATE_INACTIVE, err);
+    return mutation_commit(&s->mutation, rc, err);
+}
+
+static int step_lock(struct stop *s) {
+    int rc = load(s);
     if (!rc)
-        rc = store_revision_list(ctx->store, s->uuid, &s->revisions, err);
-    s->phase = DOWN;
+        rc = mutation_enter(&s->mutation, &s->op, s->uuid);
+    if (rc)
+        return rc;
+    rc = load(s); /* it may have changed, or gone, while we waited for the lock */
+    if (rc == CTCD_E_NOT_FOUND)
+        mutation_forget(&s->mutation);
+    if (!rc)
+        rc = store_revision_list(s->op.ctx->store, s->uuid, &s->revisions, OP_ERR(&s->op));
+    if (!rc)
+        rc = record_intent(s);
+    s->phase = rc ? LOCK : DOWN;
     return rc;
 }
 
@@ -88,25 +84,29 @@ static bool concerns(const struct stop *s, const struct store_revision *revision
            revision->state == STORE_REVISION_STARTING || revision->state == STORE_REVISION_DRAINING;
 }
 
+static int took_down(struct stop *s) {
+    const struct store_revision *last = &s->revisions.items[s->at - 1];
+    if (last->state == STORE_REVISION_STOPPED || last->state == STORE_REVISION_FAILED)
+        return 0; /* and when it ended is known */
+    return store_revision_set_state(s->op.ctx->store, s->uuid, last->number, STORE_REVISION_STOPPED,
+                                    context_wall(s->op.ctx), OP_ERR(&s->op));
+}
+
 static int step_down(struct stop *s) {
-    ctcd_context *ctx = s->op.ctx;
+    bool had_one = s->child != NULL;
     int rc = child_result(s);
     if (rc == CTCD_AGAIN)
         return rc;
     if (rc && (s->flags & CTCD_DELETE_FORCE)) {
-        context_log(ctx, CTCD_LOG_WARNING, "forgetting the service of %s all the same: %s",
+        context_log(s->op.ctx, CTCD_LOG_WARNING, "forgetting the service of %s all the same: %s",
                     s->service.model, error_message(s->op.err));
         error_done(OP_ERR(&s->op));
         rc = 0;
+    } else if (!rc && had_one) {
+        rc = took_down(s);
     }
     if (rc)
         return rc;
-    if (s->at) {
-        const struct store_revision *last = &s->revisions.items[s->at - 1];
-        if (concerns(s, last))
-            store_revision_set_state(ctx->store, s->uuid, last->number, STORE_REVISION_STOPPED,
-                                     context_wall(ctx), NULL);
-    }
     while (s->at < s->revisions.count) {
         const struct store_revision *revision = &s->revisions.items[s->at++];
         if (concerns(s, revision))
@@ -117,83 +117,83 @@ static int step_down(struct stop *s) {
     return 0;
 }
 
+/* Their folders before the record of them, so that whatever is left is still listed, and the next delete
+   finds it. The folder with the lock comes last. */
+static int remove_folders(struct stop *s) {
+    for (size_t i = 0; i < s->revisions.count; i++) {
+        _cleanup_(mem_free_ptr) char *folder =
+            revision_folder(s->op.ctx, s->uuid, s->revisions.items[i].number);
+        int rc = folder ? tree_remove(folder, OP_ERR(&s->op)) : error_nomem(OP_ERR(&s->op));
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
 static int forget(struct stop *s) {
     ctcd_context *ctx = s->op.ctx;
     ctcd_error **err = OP_ERR(&s->op);
-    _cleanup_(mem_free_ptr) char *folder = service_folder(ctx, s->uuid);
-    if (!folder)
-        return error_nomem(err);
-    int rc = store_begin(ctx->store, err);
+    int rc = remove_folders(s);
+    if (!rc)
+        rc = store_begin(ctx->store, err);
     if (rc)
         return rc;
     rc = store_service_remove(ctx->store, s->uuid, err);
     if (!rc)
-        rc = mutation_end(&s->mutation, "", err);
-    if (rc) {
+        rc = store_operation_end(ctx->store, s->mutation.operation, "", context_wall(ctx), err);
+    if (rc)
         store_rollback(ctx->store);
-        return rc;
-    }
-    rc = store_commit(ctx->store, err);
-    return rc ? rc : tree_remove(folder, err);
-}
-
-static int step_finish(struct stop *s) {
-    int rc = 0;
-    if (s->deletes) {
-        rc = forget(s);
-    } else {
-        rc = store_service_set_error(s->op.ctx->store, s->uuid, NULL, NULL, context_wall(s->op.ctx),
-                                     OP_ERR(&s->op));
-        if (!rc)
-            rc = mutation_end(&s->mutation, "", OP_ERR(&s->op));
-    }
-    ctcd_service *service = NULL;
-    if (!rc && !s->deletes)
-        rc = service_load(s->op.ctx, s->uuid, &service, OP_ERR(&s->op));
-    if (service)
-        op_set_result(&s->op, OP_SERVICE, service);
-    mutation_done(&s->mutation);
+    else
+        rc = store_commit(ctx->store, err);
+    if (!rc)
+        mutation_forget(&s->mutation);
     return rc;
 }
 
+static int end_well(struct stop *s) {
+    ctcd_context *ctx = s->op.ctx;
+    ctcd_error **err = OP_ERR(&s->op);
+    ctcd_service *service = NULL;
+    int rc = store_begin(ctx->store, err);
+    if (rc)
+        return rc;
+    rc = store_service_set_error(ctx->store, s->uuid, NULL, NULL, context_wall(ctx), err);
+    if (!rc)
+        rc = mutation_end(&s->mutation, err);
+    if (rc)
+        store_rollback(ctx->store);
+    else
+        rc = store_commit(ctx->store, err);
+    if (!rc)
+        rc = service_load(ctx, s->uuid, &service, err);
+    if (!rc)
+        op_set_result(&s->op, OP_SERVICE, service);
+    return rc;
+}
+
+/* Before the intent there is nothing to go on with. After it the row stays open: what is half down is to be
+   taken down by the next one. */
 static int give_up(struct stop *s, int rc) {
-    if (s->mutation.operation)
-        mutation_end(&s->mutation, s->op.err ? error_message(s->op.err) : "cancelled", NULL);
+    mutation_fail(&s->mutation, false, 0, s->op.err);
     return rc;
 }
 
 static int stop_step(ctcd_op *op) {
     struct stop *s = (struct stop *)op;
-    if (op->stop && s->phase < DOWN) {
-        op_drop(&s->child);
-        if (s->phase == LOCK && op->stop == CTCD_E_TIMEOUT)
-            return error_set(OP_ERR(op), CTCD_E_CONFLICT, "try again when it is over",
-                             "another operation on the service did not end in time");
+    if (op->stop && s->phase == LOCK && op->stop == CTCD_E_TIMEOUT)
+        return error_set(OP_ERR(op), CTCD_E_CONFLICT, "try again when it is over",
+                         "another operation on the service did not end in time");
+    if (op->stop && s->phase == LOCK)
         return op_fail_stopped(op);
-    }
     if (op->stop && s->child && !s->child->ended)
         op_stop(s->child, op->stop); /* it kills, then ends */
-    for (;;) {
-        int rc = 0;
-        switch (s->phase) {
-        case LOCK:
-            rc = step_lock(s);
-            break;
-        case RECOVER:
-            rc = step_recover(s);
-            break;
-        case BEGIN:
-            rc = step_begin(s);
-            break;
-        case DOWN:
-            rc = step_down(s);
-            break;
-        case FINISH:
-            return step_finish(s);
-        }
+    while (s->phase != FINISH) {
+        int rc = s->phase == LOCK ? step_lock(s) : step_down(s);
         if (rc)
             return rc == CTCD_AGAIN ? rc : give_up(s, rc);
     }
+    int rc = s->deletes ? forget(s) : end_well(s);
+    return rc ? give_up(s, rc) : 0;
 }
 
 static void stop_done(ctcd_op *op) {

@@ -1,7 +1,8 @@
-/* One revision goes down (deploy.h), and what a dead operation left is resolved that way. */
-#include <string.h>
-
+/* One revision goes down (deploy.h). */
 #include "engine/deploy.h"
+#include "io/file.h"
+
+#define FORCE_LEAST_MS 15000 /* without draining it gets so much, within the parent's OP_UNDO_MS */
 
 struct take_down {
     ctcd_op op;
@@ -15,6 +16,10 @@ struct take_down {
 /* Under a stop it goes on, with force: a revision that is half down helps nobody. */
 static int take_down_step(ctcd_op *op) {
     struct take_down *t = (struct take_down *)op;
+    if (op->stop && !op->parent) { /* nobody waits any more, and the lock may be another's */
+        call_drop(&t->call);
+        return op_fail_stopped(op);
+    }
     if (op->stop && !(t->flags & CTCD_REMOVE_FORCE)) {
         call_drop(&t->call);
         t->flags |= CTCD_REMOVE_FORCE;
@@ -60,8 +65,11 @@ int take_down_start(ctcd_op *parent, struct backend *backend, const char *servic
     _cleanup_(store_revision_done) struct store_revision record = {0};
     int rc = store_revision_get(ctx->store, service, number, &record, err);
     ctcd_op *op = NULL;
+    int64_t left = op_left(parent);
+    if ((flags & CTCD_REMOVE_FORCE) && left < FORCE_LEAST_MS)
+        left = FORCE_LEAST_MS; /* an undo must not fail because what it undoes took all the time */
     if (!rc)
-        rc = op_new(ctx, &TAKE_DOWN, sizeof(struct take_down), op_left(parent), &op, err);
+        rc = op_new(ctx, &TAKE_DOWN, sizeof(struct take_down), left, &op, err);
     if (rc)
         return rc;
     struct take_down *t = (struct take_down *)op;
@@ -69,6 +77,8 @@ int take_down_start(ctcd_op *parent, struct backend *backend, const char *servic
     t->flags = flags;
     t->number = number;
     rc = revision_load(ctx, backend, &record, model, &t->revision, err);
+    if (!rc) /* an interrupted delete may have removed it */
+        rc = file_make_folders(t->revision.folder, err);
     if (rc) {
         op_unref(op);
         return rc;
@@ -77,18 +87,4 @@ int take_down_start(ctcd_op *parent, struct backend *backend, const char *servic
     op_progress(op, "stopping revision %lld of %s", (long long)number, model);
     *ret = op;
     return 0;
-}
-
-int recover_start(ctcd_op *parent, struct mutation *m, struct backend *backend, const char *model,
-                  bool keep_new, ctcd_op **ret) {
-    const struct store_operation *left = &m->left;
-    int64_t victim = 0;
-    if (left->kind == STORE_OPERATION_DEPLOY) {
-        bool switched = strcmp(left->phase, PHASE_SWITCHED) == 0;
-        victim = switched ? left->from_revision : keep_new ? 0 : left->to_revision;
-    }
-    if (!victim)
-        return CTCD_NONE;
-    op_progress(parent, "clearing up after an interrupted deploy");
-    return take_down_start(parent, backend, m->service, model, victim, CTCD_REMOVE_FORCE, ret);
 }

@@ -137,7 +137,8 @@ int store_revision_set_state(struct store *store, const char *service, int64_t n
     bool ends = state == STORE_REVISION_STOPPED || state == STORE_REVISION_FAILED;
     int rc = db_run(store->db,
                     "UPDATE revisions SET state = ?3, ready_ms = ifnull(?4, ready_ms),"
-                    " ended_ms = ifnull(?5, ended_ms) WHERE service = ?1 AND number = ?2",
+                    " ended_ms = CASE WHEN ?5 IS NULL OR state = ?3 THEN ended_ms ELSE ?5 END"
+                    " WHERE service = ?1 AND number = ?2",
                     DB_VALUES(DB_TEXT(service), DB_INT(number), DB_TEXT(states[state]),
                               DB_TIME(state == STORE_REVISION_SERVING ? now_ms : CTCD_TIME_NONE),
                               DB_TIME(ends ? now_ms : CTCD_TIME_NONE)),

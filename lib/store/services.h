@@ -97,7 +97,7 @@ int store_revision_list_unended(struct store *store, const char *service,
    state is STARTING, ready and ended are cleared. */
 int store_revision_next_generation(struct store *store, const char *service, int64_t number,
                                    int64_t *ret, ctcd_error **err);
-/* SERVING sets ready_ms, STOPPED and FAILED set ended_ms. */
+/* SERVING sets ready_ms; STOPPED and FAILED set ended_ms, unless it was that already. */
 int store_revision_set_state(struct store *store, const char *service, int64_t number,
                              enum store_revision_state state, int64_t now_ms, ctcd_error **err);
 /* What the back end says about it; NULL = leave it as it is. */

@@ -19,6 +19,8 @@ START_TEST(whole_service) {
         {NO, CTCD_STATE_UNKNOWN, NO, OPERATION_STARTING, NO, CTCD_STATE_INACTIVE},
         {NO, CTCD_STATE_UNKNOWN, YES, OPERATION_NONE, NO, CTCD_STATE_ERROR},
         {NO, CTCD_STATE_UNKNOWN, YES, OPERATION_STARTING, YES, CTCD_STATE_PENDING_STARTUP},
+        {NO, CTCD_STATE_UNKNOWN, YES, OPERATION_STARTING, NO, CTCD_STATE_INACTIVE},
+        {NO, CTCD_STATE_ACTIVE, NO, OPERATION_STARTING, NO, CTCD_STATE_INACTIVE},
         /* it serves; a failed replace does not change that */
         {YES, CTCD_STATE_ACTIVE, NO, OPERATION_NONE, NO, CTCD_STATE_ACTIVE},
         {YES, CTCD_STATE_ACTIVE, YES, OPERATION_NONE, NO, CTCD_STATE_ACTIVE},
@@ -30,6 +32,10 @@ START_TEST(whole_service) {
         {YES, CTCD_STATE_ERROR, NO, OPERATION_STARTING, YES, CTCD_STATE_PENDING_STARTUP},
         {YES, CTCD_STATE_INACTIVE, NO, OPERATION_STARTING, YES, CTCD_STATE_PENDING_STARTUP},
         {YES, CTCD_STATE_INACTIVE, NO, OPERATION_NONE, NO, CTCD_STATE_INACTIVE},
+        {YES, CTCD_STATE_INACTIVE, NO, OPERATION_STARTING, NO, CTCD_STATE_INACTIVE},
+        /* its last start failed, and it was taken down; then a later one died */
+        {YES, CTCD_STATE_INACTIVE, YES, OPERATION_NONE, NO, CTCD_STATE_ERROR},
+        {YES, CTCD_STATE_INACTIVE, YES, OPERATION_STARTING, NO, CTCD_STATE_INACTIVE},
         {YES, CTCD_STATE_UNKNOWN, NO, OPERATION_NONE, NO, CTCD_STATE_UNKNOWN},
         {YES, 0, NO, OPERATION_NONE, NO, CTCD_STATE_UNKNOWN},
         {YES, 99, NO, OPERATION_NONE, NO, CTCD_STATE_UNKNOWN},
@@ -53,6 +59,15 @@ START_TEST(whole_service) {
 }
 END_TEST
 
+START_TEST(what_was_stopped_is_no_error) {
+    struct service_facts facts = {.desired = CTCD_STATE_INACTIVE,
+                                  .has_revision = true,
+                                  .observed = CTCD_STATE_INACTIVE,
+                                  .failed = true};
+    ck_assert_int_eq(service_state(&facts), CTCD_STATE_INACTIVE);
+}
+END_TEST
+
 START_TEST(names) {
     for (int state = CTCD_STATE_INACTIVE; state <= CTCD_STATE_UNKNOWN; state++) {
         int back = 0;
@@ -71,4 +86,4 @@ START_TEST(names) {
 }
 END_TEST
 
-SUITE_MAIN("service", whole_service, names)
+SUITE_MAIN("service", whole_service, what_was_stopped_is_no_error, names)
