@@ -248,20 +248,33 @@ static bool put_off(struct loop *loop, bool cut, bool nested) {
     return false;
 }
 
+/* Must a later instant wait, because what an earlier one queued comes first? To a late host both are over. */
+static bool instant_waits(struct loop *loop, bool nested) {
+    if (loop->instants == 0 || runnable(loop, nested) == 0)
+        return false;
+    loop->instants--;
+    return true;
+}
+
 /* Expires what was due at `now`, the time before I/O was collected. */
-static void expire(struct loop *loop, int64_t now) {
-    int64_t outer_floor = loop->floor;
+static void expire(struct loop *loop, int64_t now, bool nested) {
+    int64_t outer_floor = loop->floor, instant = INT64_MIN;
     loop->floor = now;
     uint64_t end = loop->next_order;
     for (int i = 0; i < LOOP_BATCH; i++) {
         struct heap_node *first = heap_first(&loop->timers);
         if (!first || first->when > now || first->order >= end)
             break;
+        if (i > 0 && first->when > instant && instant_waits(loop, nested))
+            break;
+        instant = first->when;
         heap_remove(&loop->timers, first);
         struct loop_timer *timer = list_of(first, struct loop_timer, node);
         timer->expired(timer);
     }
     loop->floor = outer_floor;
+    if (first_timer(loop) > now)
+        loop->instants = HOPS;
 }
 
 int loop_dispatch(struct loop *loop) {
@@ -282,7 +295,7 @@ int loop_dispatch(struct loop *loop) {
     if (first_timer(loop) > now)
         loop->putting_off = false;
     else if (!put_off(loop, cut, nested))
-        expire(loop, now);
+        expire(loop, now, nested);
 out:
     loop->depth--;
     loop->top = frame.up;
@@ -369,6 +382,7 @@ int loop_new(struct clock *clock, struct loop **ret, ctcd_error **err) {
     loop->generation = fork_generation();
     loop->armed_for = INT64_MAX;
     loop->floor = INT64_MIN;
+    loop->instants = HOPS;
     list_init(&loop->inner);
     list_init(&loop->outer);
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -6,7 +6,8 @@
    While what had arrived is not worked off (tasks are left, or the collection was cut off), expiry is
    put off to the next dispatch, which is due at once, but not for ever: so an answer that arrived in
    time wins over its deadline however late the host is and however many hops it takes through the
-   queue, and a busy queue cannot hold up the deadlines.
+   queue, and a busy queue cannot hold up the deadlines. Instants that were missed are caught up with in
+   order: what one of them queues runs before the next one expires, within the same bounds.
 
    Objects are intrusive: zero them, set what is theirs, keep them alive and in place while they are
    in the loop. Nothing is allocated while dispatching. One thread at a time, except where it says any.

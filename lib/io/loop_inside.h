@@ -43,6 +43,7 @@ struct loop {
     int64_t floor;     /* while expiring: no timer may be set before this instant */
     size_t patience;   /* dispatches that expiry may still be put off, while putting_off */
     bool putting_off;
+    size_t instants; /* how often a later instant may still wait for the tasks of an earlier one */
 };
 
 /* An event of a watch's registration: queues the watches that it concerns. */

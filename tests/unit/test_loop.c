@@ -444,6 +444,44 @@ START_TEST(a_busy_queue_cannot_hold_up_deadlines) {
 END_TEST
 
 /* Time that passes while tasks run does not count: what arrived meanwhile was not collected. */
+/* A look was due at 1100, the deadline at 1200, and it is 1500: the look comes first, with what it queues. */
+START_TEST(missed_instants_come_in_order) {
+    struct job look = job_of('l'), work = job_of('w'), more = job_of('m'), deadline = job_of('T');
+    trace[0] = '\0';
+    loop_timer_add(loop, &look.timer, NULL);
+    loop_timer_add(loop, &deadline.timer, NULL);
+    loop_timer_set(&look.timer, 1100);
+    loop_timer_set(&deadline.timer, 1200);
+    look.then = &work;
+    work.then = &more;
+    held_now = 1500;
+    for (int i = 0; i < 3; i++) {
+        ck_assert(i == 0 || readable(loop_fd(loop))); /* a held clock moved: nothing says so */
+        dispatch();
+    }
+    ck_assert_str_eq(trace, "lwmT");
+    /* Those of one instant stay together, and one that is always due holds nobody up for ever. */
+    trace[0] = '\0';
+    loop_timer_set(&look.timer, 1200);
+    loop_timer_set(&deadline.timer, 1200);
+    dispatch();
+    ck_assert_str_eq(trace, "lT");
+    dispatch();
+    dispatch();
+    trace[0] = '\0';
+    look.more = set_again;
+    work.then = NULL;
+    loop_timer_set(&look.timer, 1100);
+    loop_timer_set(&deadline.timer, 1200);
+    for (int i = 0; i < 100 && !strchr(trace, 'T'); i++)
+        dispatch();
+    ck_assert_ptr_nonnull(strchr(trace, 'T'));
+    loop_unpost(loop, &work.task);
+    loop_timer_remove(&look.timer);
+    loop_timer_remove(&deadline.timer);
+}
+END_TEST
+
 static int late_pipe[2];
 
 static void take_long(struct job *job) {
@@ -695,7 +733,8 @@ SUITE_MAIN_WITH("loop", setup, teardown, tasks_run_once_in_turn,
                 a_wait_under_a_held_clock_looks_at_it, another_clock_makes_deadlines_due,
                 a_clock_in_a_file_wakes_the_loop, an_answer_that_arrived_wins_over_its_deadline,
                 answers_beyond_the_batch_win_too, a_busy_queue_cannot_hold_up_deadlines,
-                a_slow_task_makes_nobody_late, a_nested_wait_leaves_outer_tasks,
-                outer_and_inner_tasks_keep_their_turn, a_persistent_watch_is_not_entered_twice,
-                a_nested_wait_expires_timers, a_forked_child_leaves_the_parents_loop_alone,
-                a_task_may_fork, every_allocation_may_fail)
+                missed_instants_come_in_order, a_slow_task_makes_nobody_late,
+                a_nested_wait_leaves_outer_tasks, outer_and_inner_tasks_keep_their_turn,
+                a_persistent_watch_is_not_entered_twice, a_nested_wait_expires_timers,
+                a_forked_child_leaves_the_parents_loop_alone, a_task_may_fork,
+                every_allocation_may_fail)
