@@ -29,9 +29,9 @@ typedef struct ctcd_context ctcd_context;
 #define CTCD_LOG_DEBUG 4
 /** @} */
 
-/** Gets one finished line, without its newline; called on the thread that is inside the context. */
+/** Gets one finished line, without its newline; called on the thread that is inside the context, which it must not enter (CTCD_E_REENTRANT). */
 typedef void (*ctcd_log_fn)(void *user_data, int level, const char *line);
-/** Gives the time: wall-clock and monotonic milliseconds. Must never go back in *ret_mono_ms. */
+/** Gives the time: wall-clock and monotonic milliseconds. Must never go back in *ret_mono_ms, and not enter the context (CTCD_E_REENTRANT). */
 typedef void (*ctcd_clock_fn)(void *user_data, int64_t *ret_wall_ms, int64_t *ret_mono_ms);
 
 /**

@@ -10,6 +10,9 @@
  * calls are in flight. AGAIN with nothing named, and any unknown result, is CTCD_E_PLUGIN. Waits are
  * cleared on re-entry; a wake is sticky. After its deadline or a cancel a call is never re-entered: only
  * its scratch is destroyed. Order of the end: calls are cancelled, close(impl), the loop.
+ *
+ * Code of a back end may call the functions of this header, and none that enter a context
+ * (CTCD_E_REENTRANT): what it needs, the engine hands to it.
  */
 #ifndef CTCD_PLUGIN_H
 #define CTCD_PLUGIN_H
@@ -110,7 +113,7 @@ CTCD_API int ctcd_context_register_deployer(ctcd_context *ctx,
 CTCD_API int64_t ctcd_call_deadline(const ctcd_call *call);
 /** Monotonic now, of the context's clock. @threads Inside the method. @since 0.1 */
 CTCD_API int64_t ctcd_call_now(const ctcd_call *call);
-/** Wait for a descriptor, once. @param events CTCD_EVENT_*. @threads Inside the method. @since 0.1 */
+/** Wait for a descriptor, once; at most four of them in one entry. @param events CTCD_EVENT_*. @retval CTCD_E_INVALID Not one that can be waited for, or a fifth. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_call_wait_fd(ctcd_call *call, int fd, uint32_t events);
 /** Wait until an instant. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_call_wait_until(ctcd_call *call, int64_t monotonic_ms);

@@ -87,6 +87,8 @@ CTCD_API int ctcd_call_progress(ctcd_call *call, const char *doing) {
         return CTCD_E_INVALID;
     snprintf(call->doing, sizeof(call->doing), "%s", doing);
     text_make_utf8(call->doing);
+    if (call->parent)
+        op_detail(call->parent, call->doing);
     return 0;
 }
 
@@ -118,9 +120,9 @@ CTCD_API int ctcd_call_fail_details(ctcd_call *call, const char *details) {
 static void watch_ready(struct loop_watch *loop_watch, uint32_t events) {
     struct ctcd_watch *watch = list_of(loop_watch, struct ctcd_watch, watch);
     ctcd_context *ctx = watch->ctx;
-    ctx->callbacks++;
+    ctx->shut++;
     watch->ready(watch->impl, watch->fd, events);
-    ctx->callbacks--;
+    ctx->shut--;
 }
 
 CTCD_API int ctcd_call_watch(ctcd_call *call, int fd, uint32_t events, ctcd_ready_fn ready,

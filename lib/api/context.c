@@ -85,17 +85,21 @@ CTCD_API int ctcd_context_set_log(ctcd_context *ctx, int max_level, ctcd_log_fn 
     return gate_leave(&gate, 0);
 }
 
+static void ask_clock(ctcd_context *ctx, int64_t *ret_wall, int64_t *ret_mono) {
+    ctx->shut++;
+    ctx->clock_fn(ctx->clock_data, ret_wall, ret_mono);
+    ctx->shut--;
+}
+
 static int64_t injected_wall(void *data) {
-    ctcd_context *ctx = data;
     int64_t wall = 0, mono = 0;
-    ctx->clock_fn(ctx->clock_data, &wall, &mono);
+    ask_clock(data, &wall, &mono);
     return wall;
 }
 
 static int64_t injected_mono(void *data) {
-    ctcd_context *ctx = data;
     int64_t wall = 0, mono = 0;
-    ctx->clock_fn(ctx->clock_data, &wall, &mono);
+    ask_clock(data, &wall, &mono);
     return mono;
 }
 

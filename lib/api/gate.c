@@ -27,9 +27,11 @@ int gate_enter(struct gate *gate, const ctcd_context *ctx, ctcd_error **err) {
         !atomic_compare_exchange_strong(&gate->ctx->owner, &nobody, me))
         return error_set(err, CTCD_E_BUSY, "open one context for each thread",
                          "another thread is inside this context");
-    if (gate->ctx->logging) {
-        return error_set(err, CTCD_E_REENTRANT, NULL, "the log callback must not call the library");
-    }
+    if (gate->ctx->shut)
+        return error_set(
+            err, CTCD_E_REENTRANT, NULL,
+            "the methods of a back end, the clock and the log callback must not call the "
+            "library");
     context_ref(gate->ctx);
     gate->ctx->depth++;
     gate->stepping = gate->ctx->stepping;

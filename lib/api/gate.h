@@ -23,7 +23,7 @@ struct gate {
     bool stepping; /* the context's, before */
 };
 
-/* ctx NULL: CTCD_E_INVALID. From inside the log callback: CTCD_E_REENTRANT. */
+/* ctx NULL: CTCD_E_INVALID. From a back end, the clock or the log: CTCD_E_REENTRANT. */
 int gate_enter(struct gate *gate, const ctcd_context *ctx, ctcd_error **err);
 /* Pairs with a successful gate_enter; the context may end here. */
 int gate_leave(struct gate *gate, int rc);

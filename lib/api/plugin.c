@@ -5,14 +5,20 @@
 #include "base/text.h"
 #include "engine/call.h"
 
-#define TEXT_MAX_BYTES ((size_t)64 << 20)
-
 static const char *shown(const char *text) {
     return text ? text : "";
 }
 
+/* What a server says may be anything. */
+static char *copy_cleaned(const char *text) {
+    char *copy = mem_copy_text(text);
+    if (copy)
+        text_make_utf8(copy);
+    return copy;
+}
+
 static int replace_text(char **place, const char *text) {
-    char *copy = text ? mem_copy_text(text) : NULL;
+    char *copy = text ? copy_cleaned(text) : NULL;
     if (text && !copy)
         return CTCD_E_NOMEM;
     mem_free(*place);
@@ -51,6 +57,8 @@ CTCD_API const char *ctcd_revision_pinned_uri(const ctcd_revision *revision) {
 }
 
 static int set_shown(ctcd_revision *revision, char **place, const char *text) {
+    if (text && !text_is_utf8(text))
+        return CTCD_E_INVALID;
     if (text_same(*place, text))
         return 0;
     revision->changed = true;
@@ -141,7 +149,7 @@ CTCD_API int ctcd_observation_add_property(ctcd_observation *out, const char *na
     if (!values)
         return CTCD_E_NOMEM;
     out->values = values;
-    char *n = mem_copy_text(name), *v = mem_copy_text(value);
+    char *n = copy_cleaned(name), *v = copy_cleaned(value);
     if (!n || !v) {
         mem_free(n);
         mem_free(v);

@@ -85,9 +85,13 @@ static int timed_out(struct bring_up *b) {
     if (b->op.stop != CTCD_E_TIMEOUT || b->op.err)
         return op_fail_stopped(&b->op);
     ctcd_error **err = OP_ERR(&b->op);
+    const char *seen = b->seen.message, *detail = b->op.detail[0] ? b->op.detail : NULL;
     error_set(err, CTCD_E_TIMEOUT, "give it more time (--timeout), or look at its log",
-              "revision %lld of %s was not ready in time: %s", (long long)b->number, b->model,
-              b->seen.message ? b->seen.message : "no answer yet");
+              "revision %lld of %s was not ready in time: %s%s%s%s", (long long)b->number, b->model,
+              seen     ? seen
+              : detail ? detail
+                       : "no answer yet",
+              seen && detail ? " (" : "", seen && detail ? detail : "", seen && detail ? ")" : "");
     if (b->seen.log_tail && b->seen.log_tail[0])
         error_set_details(err, b->seen.log_tail);
     return CTCD_E_TIMEOUT;

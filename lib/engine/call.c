@@ -14,9 +14,9 @@ static struct loop *loop_of(const ctcd_call *call) {
 
 static void scratch_done(ctcd_call *call) {
     if (call->scratch && call->scratch_destroy) {
-        call->backend->ctx->callbacks++;
+        call->backend->ctx->shut++;
         call->scratch_destroy(call->scratch);
-        call->backend->ctx->callbacks--;
+        call->backend->ctx->shut--;
     }
     mem_free(call->scratch);
     call->scratch = NULL;
@@ -65,6 +65,8 @@ static void call_end(ctcd_call *call, int rc) {
         opening_over(call);
     ctcd_op *parent = call->parent;
     call->parent = NULL;
+    if (parent && call->doing[0] && rc != CTCD_E_TIMEOUT)
+        op_detail(parent, "");
     if (parent)
         op_wake(parent);
     ctcd_call_unref(call);
@@ -72,14 +74,17 @@ static void call_end(ctcd_call *call, int rc) {
 
 static void call_timer(struct loop_timer *timer) {
     ctcd_call *call = list_of(timer, ctcd_call, timer);
-    if (loop_now(loop_of(call)) < call->deadline) {
+    bool before =
+        call->until < call->deadline && !call->late; /* which a late host has missed, too */
+    if (before || loop_now(loop_of(call)) < call->deadline) {
+        call->late = loop_now(loop_of(call)) >= call->deadline;
+        loop_timer_set(&call->timer, call->deadline);
         loop_post(loop_of(call), &call->task);
         return;
     }
-    if (!call->err)
-        error_set(&call->err, CTCD_E_TIMEOUT, NULL, "%s: %s did not end in time%s%s",
-                  call->backend->component, METHOD_NAMES[call->opens ? 0 : call->method],
-                  call->doing[0] ? " while " : "", call->doing);
+    error_set(&call->err, CTCD_E_TIMEOUT, NULL, "%s: %s did not end in time%s%s",
+              call->backend->component, METHOD_NAMES[call->opens ? 0 : call->method],
+              call->doing[0] ? " while " : "", call->doing);
     call_end(call, CTCD_E_TIMEOUT);
 }
 
@@ -120,13 +125,13 @@ static int say_code(ctcd_call *call, int rc) {
 static int enter(ctcd_call *call) {
     struct backend *backend = call->backend;
     ctcd_context *ctx = backend->ctx;
-    ctx->callbacks++;
+    ctx->shut++;
     call->inside = true;
     int rc = call->opens ? backend->flavor->table.open(call, backend->options,
                                                        backend->flavor->user_data, &backend->impl)
                          : enter_method(call);
     call->inside = false;
-    ctx->callbacks--;
+    ctx->shut--;
     struct ctcd_revision *revision = call->opens ? NULL : call->args.revision;
     if (revision && revision->changed && revision->commit) {
         ctcd_error *err = NULL;
@@ -153,7 +158,8 @@ static int enter(ctcd_call *call) {
 }
 
 static void arm(ctcd_call *call) {
-    loop_timer_set(&call->timer, call->until < call->deadline ? call->until : call->deadline);
+    bool first = call->until < call->deadline && !call->late;
+    loop_timer_set(&call->timer, first ? call->until : call->deadline);
 }
 
 /* Is the back end open? 0 yes; CTCD_AGAIN: somebody else is opening it; else this call opens it now. */

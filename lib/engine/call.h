@@ -35,6 +35,8 @@ struct ctcd_observation {
 };
 void observation_done(struct ctcd_observation *o);
 
+#define TEXT_MAX_BYTES ((size_t)64 << 20)
+
 struct ctcd_text {
     struct buf buf;
     bool too_large;

@@ -19,6 +19,7 @@ struct ctcd_call {
     char *body;
     int64_t deadline;
     bool opens, inside, named, waits_opening;
+    bool late; /* the deadline is over, and it was entered because of an instant before it */
     int rc;
     ctcd_error *err;
     char doing[256];

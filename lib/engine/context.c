@@ -57,6 +57,7 @@ ctcd_context *context_unref(ctcd_context *ctx) {
 /* Ops first (they hold calls), then back ends (they close), then what both stand on. */
 void context_free(ctcd_context *ctx) {
     ctx->closing = true;
+    ctx->shut++; /* what is given back now must not come in again */
     ops_free(ctx);
     backends_free(ctx);
     flavors_free(ctx);
@@ -156,6 +157,8 @@ void context_log(ctcd_context *ctx, int level, const char *fmt, ...) {
         *at = ' ';
     text_make_utf8(line);
     ctx->logging = true;
+    ctx->shut++;
     ctx->log_fn(ctx->log_data, level, line);
+    ctx->shut--;
     ctx->logging = false;
 }

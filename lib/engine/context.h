@@ -22,7 +22,9 @@ struct ctcd_context {
     unsigned depth;           /* how often that thread is inside */
     unsigned
         callbacks; /* user callbacks on the stack other than step functions: no waits from there */
-    bool logging;  /* inside the log callback: no entry at all */
+    unsigned
+        shut; /* code on the stack that must not enter at all: a back end's, clock, log, the end */
+    bool logging;  /* inside the log callback: no further line */
     bool stepping; /* an op is at work, and no user's call within it: what it makes is its own */
     bool closing;
 

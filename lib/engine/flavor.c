@@ -189,9 +189,9 @@ static void backend_free(struct backend *backend) {
         call_drop(&call);
     }
     if (backend->opened) {
-        backend->ctx->callbacks++;
+        backend->ctx->shut++;
         backend->flavor->table.close(backend->impl);
-        backend->ctx->callbacks--;
+        backend->ctx->shut--;
     }
     while (!list_empty(&backend->watches))
         ctcd_watch_end(watch_of_node(backend->watches.next));

@@ -268,18 +268,26 @@ static int look_again(struct observe *o, struct look *look) {
     return rc || !look->service ? rc : begin_look(o, look);
 }
 
+/* What was said before the deadline counts, too. */
+static void take_state(struct look *look) {
+    look->facts.observed = look->seen.state ? look->seen.state : CTCD_STATE_UNKNOWN;
+}
+
 /* CTCD_AGAIN while it is looked at; else the facts are whole. */
 static int look_over(struct observe *o, struct look *look) {
-    if (o->op.stop) /* time is over: who has not answered is unknown */
+    if (o->op.stop && look->call) { /* time is over: who has said nothing is unknown */
+        take_state(look);
         call_drop(&look->call);
+    }
     if (!look->call)
         return 0;
     if (!call_ended(look->call))
         return CTCD_AGAIN;
-    if (call_result(look->call, &look->err) == 0)
-        look->facts.observed = look->seen.state ? look->seen.state : CTCD_STATE_UNKNOWN;
+    int rc = call_result(look->call, &look->err);
+    if (rc == 0 || rc == CTCD_E_TIMEOUT)
+        take_state(look);
     call_drop(&look->call);
-    int rc = look_again(o, look);
+    rc = look_again(o, look);
     return rc || !look->call ? rc : CTCD_AGAIN;
 }
 

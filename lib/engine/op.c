@@ -166,7 +166,18 @@ static void clear_waits(ctcd_op *op) {
 
 static void arm(ctcd_op *op) {
     int64_t end = op->stop ? op->undo_deadline : op->deadline;
-    loop_timer_set(&op->timer, op->wait_until < end ? op->wait_until : end);
+    loop_timer_set(&op->timer, op->wait_until < end && !op->late ? op->wait_until : end);
+}
+
+/* A host that comes late finds an instant and the deadline behind it both over: what was due first is seen
+   to first, once. */
+static bool looks_once_more(ctcd_op *op, int64_t end) {
+    if (op->late || op->wait_until >= end)
+        return false;
+    op->late = true;
+    loop_timer_set(&op->timer, end);
+    op_wake(op);
+    return true;
 }
 
 static void op_enter(struct loop_task *task) {
@@ -210,13 +221,16 @@ static void op_enter(struct loop_task *task) {
 static void op_timer(struct loop_timer *timer) {
     ctcd_op *op = list_of(timer, ctcd_op, timer);
     int64_t now = context_mono(op->ctx);
-    if (op->stop && now >= op->undo_deadline) {
+    int64_t end = op->stop ? op->undo_deadline : op->deadline;
+    if (now < end) {
+        op_wake(op);
+    } else if (looks_once_more(op, end)) {
+        return;
+    } else if (op->stop) {
         op_fail_stopped(op);
         op_end(op, op->stop);
-    } else if (!op->stop && now >= op->deadline) {
-        op_stop(op, CTCD_E_TIMEOUT);
     } else {
-        op_wake(op);
+        op_stop(op, CTCD_E_TIMEOUT);
     }
 }
 
@@ -251,6 +265,7 @@ void op_stop(ctcd_op *op, int why) {
     if (op->ended || op->stop)
         return;
     op->stop = why;
+    op->late = false;
     op->undo_deadline = context_mono(op->ctx) + OP_UNDO_MS;
     loop_timer_set(&op->timer, op->undo_deadline);
     op_wake(op);
@@ -305,12 +320,13 @@ static void op_announce(struct loop_task *task) {
 int op_fail_stopped(ctcd_op *op) {
     if (op->err)
         return op->stop;
-    const char *doing = op->doing[0] ? op->doing : "working";
-    if (op->stop == CTCD_E_TIMEOUT)
-        error_set(OP_ERR(op), op->stop, NULL, "%s: time was up while %s", op->kind->name, doing);
-    else
-        error_set(OP_ERR(op), op->stop, NULL, "%s: %s while %s", op->kind->name,
-                  op->stop == CTCD_E_INTERRUPTED ? "interrupted" : "cancelled", doing);
+    const char *what = op->stop == CTCD_E_TIMEOUT       ? "time was up"
+                       : op->stop == CTCD_E_INTERRUPTED ? "interrupted"
+                                                        : "cancelled";
+    const char *doing = op->doing[0] ? op->doing : op->detail[0] ? op->detail : "working";
+    bool closer = op->doing[0] && op->detail[0];
+    error_set(OP_ERR(op), op->stop, NULL, "%s: %s while %s%s%s%s", op->kind->name, what, doing,
+              closer ? " (" : "", closer ? op->detail : "", closer ? ")" : "");
     return op->stop;
 }
 
@@ -345,6 +361,7 @@ void op_progress(ctcd_op *op, const char *fmt, ...) {
     text_make_utf8(line); /* it may have been cut */
     for (ctcd_op *o = op; o; o = o->parent) {
         memcpy(o->doing, line, sizeof(line));
+        o->detail[0] = '\0';
         if (!o->progress_fn || loop_depth(o->ctx->loop) > 1)
             continue;
         o->ctx->callbacks++;
@@ -352,6 +369,14 @@ void op_progress(ctcd_op *op, const char *fmt, ...) {
         o->ctx->callbacks--;
     }
     context_log(op->ctx, CTCD_LOG_INFO, "%s: %s", op->kind->name, line);
+}
+
+void op_detail(ctcd_op *op, const char *detail) {
+    char line[sizeof(op->detail)];
+    snprintf(line, sizeof(line), "%s", detail);
+    text_make_utf8(line); /* it may have been cut */
+    for (ctcd_op *o = op; o; o = o->parent)
+        memcpy(o->detail, line, sizeof(line));
 }
 
 void op_set_result(ctcd_op *op, enum op_result kind, void *value) {

@@ -37,6 +37,7 @@ struct ctcd_op {
     int stop;                      /* 0, or why it has to end */
     atomic_int asked;              /* stop that another thread asked for */
     bool started, stepping, again; /* again: woken while it was stepping */
+    bool late; /* the deadline is over, and it was entered because of an instant before it */
     atomic_bool ended;
     bool waited; /* a ctcd_op_wait for it is on the stack */
     int rc;
@@ -45,13 +46,13 @@ struct ctcd_op {
     enum op_result result_kind;
     void *result; /* a reference, or a text; op_set_result */
 
-    char doing[256];
-    struct loop_task task;     /* enters step */
-    struct loop_timer timer;   /* the earlier of deadline and wait_until */
-    struct loop_watch watch;   /* op_wait_fd */
-    struct loop_task announce; /* outer: calls done */
-    struct loop_task release;  /* the last user let go, on whatever thread */
-    bool named;                /* a wait was named in this entry */
+    char doing[256], detail[256]; /* detail: what a back end's method says that it does for this */
+    struct loop_task task;        /* enters step */
+    struct loop_timer timer;      /* the earlier of deadline and wait_until */
+    struct loop_watch watch;      /* op_wait_fd */
+    struct loop_task announce;    /* outer: calls done */
+    struct loop_task release;     /* the last user let go, on whatever thread */
+    bool named;                   /* a wait was named in this entry */
     int64_t wait_until;
 
     ctcd_op_done_fn done_fn;
@@ -91,6 +92,8 @@ void op_end(ctcd_op *op, int rc);   /* by force; step is not entered again */
 
 /* One line for people: kept as ctcd_op_doing, handed to progress callbacks of this op and its parents. */
 void op_progress(ctcd_op *op, const char *fmt, ...) _printf_(2, 3);
+/* What is being done, closer: quoted when time is up, forgotten with the next line. */
+void op_detail(ctcd_op *op, const char *detail);
 /* Owns value (a reference, or a text from mem). */
 void op_set_result(ctcd_op *op, enum op_result kind, void *value);
 /* Takes the result out of an ended op; NULL where it has another. */

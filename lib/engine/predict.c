@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "engine/deploy.h"
 
 struct ask {
@@ -47,6 +48,14 @@ static int begin(struct ask *a) {
     return call_start(&a->op, a->backend, a->method, &args, a->op.deadline, &a->call);
 }
 
+/* What a server sent may be anything; a text is UTF-8, and has one end. */
+static void text_of_bytes(struct buf *bytes) {
+    for (char *nul; bytes->text && (nul = memchr(bytes->text, 0, bytes->len));)
+        *nul = '?';
+    if (bytes->text)
+        text_make_utf8(bytes->text);
+}
+
 static int ask_step(ctcd_op *op) {
     struct ask *a = (struct ask *)op;
     if (op->stop)
@@ -63,8 +72,12 @@ static int ask_step(ctcd_op *op) {
     int rc = call_result(a->call, OP_ERR(op));
     if (rc == CTCD_E_UNREACHABLE)
         error_hint(OP_ERR(op), "see how the service is: ctcd served-models describe %.8s", a->uuid);
+    if (!rc && a->answer.too_large) /* the method went on all the same */
+        rc = error_set(OP_ERR(op), CTCD_E_TOO_LARGE, NULL, "the answer is larger than %zu MiB",
+                       TEXT_MAX_BYTES >> 20);
     if (rc)
         return rc;
+    text_of_bytes(&a->answer.buf);
     char *text = buf_steal(&a->answer.buf);
     if (!text)
         return error_nomem(OP_ERR(op));
