@@ -62,7 +62,8 @@ struct fake {
     int scratches, scratches_destroyed;
     int most_entries; /* in one dispatch: the test clears `entries_now` before it */
     int entries_now;
-    bool traces; /* write what happens into `trace` */
+    bool traces;        /* write what happens into `trace` ... */
+    bool tells_scratch; /* ... and that the memory of a call was destroyed */
     char trace[16384];
     struct fake_server servers[FAKE_SERVERS];
     size_t server_count;
@@ -119,7 +120,10 @@ static inline int fake_for_ever(const struct fake_in *in) {
 
 static inline void fake_scratch_destroy(void *memory) {
     struct fake_scratch *scratch = memory;
-    scratch->fake->scratches_destroyed++;
+    struct fake *f = scratch->fake;
+    f->scratches_destroyed++;
+    if (f->tells_scratch)
+        fake_say(f, "scratch");
 }
 
 static const char *const fake_names[] = {"open",   "validate", "apply",  "observe",
