@@ -80,8 +80,7 @@ CTCD_API int ctcd_context_set_log(ctcd_context *ctx, int max_level, ctcd_log_fn 
     ctx->log_fn = fn;
     ctx->log_data = user_data;
     ctx->log_destroy = destroy;
-    if (old_destroy)
-        old_destroy(old_data);
+    context_give_back(ctx, old_destroy, old_data);
     return gate_leave(&gate, 0);
 }
 
@@ -129,8 +128,7 @@ static int set_clock(ctcd_context *ctx, ctcd_clock_fn fn, void *user_data, ctcd_
     clock_close(&old);
     ctcd_destroy_fn old_destroy = ctx->clock_destroy;
     ctx->clock_destroy = destroy;
-    if (old_destroy)
-        old_destroy(old_data);
+    context_give_back(ctx, old_destroy, old_data);
     return 0;
 }
 

@@ -33,7 +33,8 @@ int gate_enter(struct gate *gate, const ctcd_context *ctx, ctcd_error **err) {
             "the methods of a back end, the clock and the log callback must not call the "
             "library");
     context_ref(gate->ctx);
-    gate->ctx->depth++;
+    if (gate->ctx->depth++ == 0)
+        atomic_store(&gate->ctx->last, me);
     gate->stepping = gate->ctx->stepping;
     gate->ctx->stepping = false;
     return 0;
@@ -48,6 +49,10 @@ int gate_leave(struct gate *gate, int rc) {
     if (rc >= CTCD_E_PROTOCOL)
         return rc;
     return error_set(gate->err, CTCD_E_PLUGIN, NULL, "an undocumented result: %d", rc);
+}
+
+bool gate_is_home(const ctcd_context *ctx) {
+    return atomic_load(&ctx->owner) == 0 && atomic_load(&ctx->last) == this_thread();
 }
 
 int plain_missing(ctcd_error **err, const char *name) {

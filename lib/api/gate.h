@@ -27,6 +27,9 @@ struct gate {
 int gate_enter(struct gate *gate, const ctcd_context *ctx, ctcd_error **err);
 /* Pairs with a successful gate_enter; the context may end here. */
 int gate_leave(struct gate *gate, int rc);
+/* Is this the thread that uses the context, and nothing of it on the stack? Others must not enter, not even
+   for a moment: the one that does would find the context busy. */
+bool gate_is_home(const ctcd_context *ctx);
 /* "NAME must not be NULL" */
 int gate_missing(struct gate *gate, const char *name);
 int gate_invalid(struct gate *gate, const char *fmt, ...) _printf_(2, 3);

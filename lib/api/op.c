@@ -3,23 +3,21 @@
 
 #include "api/gate.h"
 #include "base/fork.h"
-#include "engine/object.h"
 
 CTCD_API ctcd_op *ctcd_op_ref(ctcd_op *op) {
     if (op)
-        atomic_fetch_add_explicit(&op->users, 1, memory_order_relaxed);
+        op_user_ref(op);
     return op;
 }
 
-/* At once where that is possible: the result of an op holds the context, which would never end if nobody
-   dispatched any more. */
+/* At once where that is possible; from other threads the last one is queued. */
 CTCD_API ctcd_op *ctcd_op_unref(ctcd_op *op) {
     if (!op || op->ctx->fork_generation != fork_generation())
         return NULL;
     struct gate gate;
-    int rc = gate_enter(&gate, op->ctx, NULL);
-    op_user_unref(op, rc == 0 && gate.ctx->depth == 1);
-    if (!rc)
+    bool inside = gate_is_home(op->ctx) && gate_enter(&gate, op->ctx, NULL) == 0;
+    op_user_unref(op, inside);
+    if (inside)
         gate_leave(&gate, 0);
     return NULL;
 }
@@ -75,10 +73,8 @@ CTCD_API int ctcd_op_set_done(ctcd_op *op, ctcd_op_done_fn done, void *user_data
     op->done_fn = done;
     op->done_data = user_data;
     op->done_destroy = destroy;
-    if (op->ended) {
-        op_ref(op);
-        loop_post(op->ctx->loop, &op->announce);
-    }
+    if (op->ended)
+        op_announce_end(op);
     return gate_leave(&gate, 0);
 }
 
@@ -93,8 +89,7 @@ CTCD_API int ctcd_op_set_progress(ctcd_op *op, ctcd_op_progress_fn progress, voi
     op->progress_fn = progress;
     op->progress_data = user_data;
     op->progress_destroy = destroy;
-    if (old_destroy)
-        old_destroy(old_data);
+    context_give_back(op->ctx, old_destroy, old_data);
     return gate_leave(&gate, 0);
 }
 
@@ -111,15 +106,12 @@ static int take(ctcd_op *op, enum op_result kind, const char *name, void *ret, c
     void *value = NULL;
     if (!ret)
         rc = gate_missing(&gate, name);
-    else if (!op->ended || op->result_kind != kind || !op->result)
+    else
+        rc = op_share_result(op, kind, &value, err);
+    if (!rc && !value)
         rc = gate_invalid(&gate, "the op %s has no such result", op->kind->name);
-    else if (!(value =
-                   kind == OP_TEXT ? (void *)mem_copy_text(op->result) : object_ref(op->result)))
-        rc = error_nomem(err);
-    if (!rc) {
-        op_adopt(kind, value);
+    if (!rc)
         *(void **)ret = value;
-    }
     return gate_leave(&gate, rc);
 }
 

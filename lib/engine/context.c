@@ -28,11 +28,18 @@ int context_new(uint32_t flags, ctcd_context **ret, ctcd_error **err) {
     list_init(&ctx->flavors);
     list_init(&ctx->backends);
     list_init(&ctx->ops);
+    atomic_init(&ctx->last, 0);
+    int failed = pthread_mutex_init(&ctx->results, NULL);
+    if (failed) {
+        mem_free(ctx);
+        return error_system(err, failed, "making a context");
+    }
     int rc = clock_open(&ctx->clock, err);
     if (!rc)
         rc = loop_new(&ctx->clock, &ctx->loop, err);
     if (rc) {
         clock_close(&ctx->clock);
+        (void)pthread_mutex_destroy(&ctx->results);
         mem_free(ctx);
         return rc;
     }
@@ -64,13 +71,12 @@ void context_free(ctcd_context *ctx) {
     store_close(ctx->store);
     loop_free(ctx->loop);
     clock_close(&ctx->clock);
-    if (ctx->clock_destroy)
-        ctx->clock_destroy(ctx->clock_data);
-    if (ctx->log_destroy)
-        ctx->log_destroy(ctx->log_data);
+    context_give_back(ctx, ctx->clock_destroy, ctx->clock_data);
+    context_give_back(ctx, ctx->log_destroy, ctx->log_data);
     mem_free(ctx->home);
     mem_free(ctx->wanted_home);
     mem_free(ctx->shim);
+    (void)pthread_mutex_destroy(&ctx->results);
     mem_free(ctx);
 }
 
@@ -141,6 +147,14 @@ int64_t context_wall(const ctcd_context *ctx) {
 
 int64_t context_mono(const ctcd_context *ctx) {
     return clock_mono(&ctx->clock);
+}
+
+void context_give_back(ctcd_context *ctx, ctcd_destroy_fn destroy, void *data) {
+    if (!destroy)
+        return;
+    ctx->callbacks++;
+    destroy(data);
+    ctx->callbacks--;
 }
 
 void context_log(ctcd_context *ctx, int level, const char *fmt, ...) {

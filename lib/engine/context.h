@@ -19,6 +19,7 @@ struct ctcd_context {
     atomic_uint refs;
     uint32_t fork_generation; /* of the process that made it */
     atomic_uintptr_t owner;   /* thread that is inside, 0 = nobody; the gate's */
+    atomic_uintptr_t last;    /* thread that came in last; the gate's */
     unsigned depth;           /* how often that thread is inside */
     unsigned
         callbacks; /* user callbacks on the stack other than step functions: no waits from there */
@@ -43,10 +44,11 @@ struct ctcd_context {
     void *log_data;
     ctcd_destroy_fn log_destroy;
 
-    struct list flavors;  /* struct flavor */
-    struct list backends; /* struct backend, opened */
-    struct list ops;      /* ctcd_op, until they are freed */
-    char *shim;           /* absolute path of ctcd-shim, found once */
+    struct list flavors;     /* struct flavor */
+    struct list backends;    /* struct backend, opened */
+    struct list ops;         /* ctcd_op, until they are freed */
+    pthread_mutex_t results; /* over the results of ops: any thread may be their last user */
+    char *shim;              /* absolute path of ctcd-shim, found once */
 };
 
 int context_new(uint32_t flags, ctcd_context **ret, ctcd_error **err);
@@ -64,6 +66,9 @@ int context_shim(ctcd_context *ctx, const char **ret, ctcd_error **err);
 
 int64_t context_wall(const ctcd_context *ctx);
 int64_t context_mono(const ctcd_context *ctx);
+
+/* Gives user data back, where there is somebody who takes it: from there nobody waits. */
+void context_give_back(ctcd_context *ctx, ctcd_destroy_fn destroy, void *data);
 
 void context_log(ctcd_context *ctx, int level, const char *fmt, ...) _printf_(3, 4);
 

@@ -136,8 +136,7 @@ void flavors_free(ctcd_context *ctx) {
     struct list *n;
     while ((n = list_pop(&ctx->flavors))) {
         struct flavor *flavor = list_of(n, struct flavor, node);
-        if (flavor->destroy)
-            flavor->destroy(flavor->user_data);
+        context_give_back(ctx, flavor->destroy, flavor->user_data);
         flavor_free(flavor);
     }
 }

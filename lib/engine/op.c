@@ -60,22 +60,17 @@ ctcd_op *op_ref(ctcd_op *op) {
     return op;
 }
 
-static void result_free(ctcd_op *op) {
-    if (op->result_kind == OP_TEXT)
-        mem_free(op->result);
-    else if (op->result)
-        object_unref(op->result);
-    op->result = NULL;
-    op->result_kind = OP_NOTHING;
+static void value_free(enum op_result kind, void *value) {
+    if (kind == OP_TEXT)
+        mem_free(value);
+    else if (value)
+        object_unref(value);
 }
 
-/* Gives user data back: from there nobody waits. */
-static void user_destroy(ctcd_op *op, ctcd_destroy_fn destroy, void *data) {
-    if (!destroy)
-        return;
-    op->ctx->callbacks++;
-    destroy(data);
-    op->ctx->callbacks--;
+static void result_free(ctcd_op *op) {
+    value_free(op->result_kind, op->result);
+    op->result = NULL;
+    op->result_kind = OP_NOTHING;
 }
 
 /* Only on the context's thread: it takes the op out of the loop and out of the context's list. */
@@ -91,8 +86,8 @@ ctcd_op *op_unref(ctcd_op *op) {
     loop_timer_remove(&op->timer);
     loop_watch_remove(&op->watch);
     list_remove(&op->node);
-    user_destroy(op, op->done_destroy, op->done_data);
-    user_destroy(op, op->progress_destroy, op->progress_data);
+    context_give_back(op->ctx, op->done_destroy, op->done_data);
+    context_give_back(op->ctx, op->progress_destroy, op->progress_data);
     result_free(op);
     error_unref(op->err);
     mem_free(op);
@@ -118,22 +113,63 @@ ctcd_op *op_publish(ctcd_op *op) {
     return op;
 }
 
-static void op_release(struct loop_task *task) {
-    op_unref(list_of(task, ctcd_op, release));
+void op_user_ref(ctcd_op *op) {
+    if (atomic_fetch_add_explicit(&op->users, 1, memory_order_relaxed) != 0)
+        return;
+    op_ref(op);
+    context_ref(op->ctx);
 }
 
-/* The op may be on its way through the loop on the context's thread, so the last user only asks there. The
-   result of an ended op goes at once: it may hold the context, which nobody need ever dispatch again. */
+static void drop_let_go(ctcd_op *op) {
+    (void)pthread_mutex_lock(&op->ctx->results);
+    unsigned count = op->let_go;
+    op->let_go = 0;
+    (void)pthread_mutex_unlock(&op->ctx->results);
+    while (count-- > 0)
+        op_unref(op);
+}
+
+static void op_release(struct loop_task *task) {
+    drop_let_go(list_of(task, ctcd_op, release));
+}
+
+/* Under the lock: once it is counted, the op may be gone. */
+static void let_go_later(ctcd_op *op) {
+    (void)pthread_mutex_lock(&op->ctx->results);
+    op->let_go++;
+    loop_post(op->ctx->loop, &op->release);
+    (void)pthread_mutex_unlock(&op->ctx->results);
+}
+
+/* What nobody will take any more is given out. A result that a user has got holds the context, which nobody
+   need ever dispatch again; one that nobody has got stays for the done callback. */
+static void *unwanted_result(ctcd_op *op, enum op_result *ret_kind) {
+    void *value = NULL;
+    (void)pthread_mutex_lock(&op->ctx->results);
+    bool text = op->result_kind == OP_TEXT;
+    if (op->ended && op->result &&
+        (!op->announcing || (!text && !((struct object *)op->result)->weak))) {
+        value = op->result;
+        *ret_kind = op->result_kind;
+        op->result = NULL;
+        op->result_kind = OP_NOTHING;
+    }
+    (void)pthread_mutex_unlock(&op->ctx->results);
+    return value;
+}
+
+/* The op may be on its way through the loop on the context's thread, so the last user only asks there. */
 void op_user_unref(ctcd_op *op, bool outside) {
     ctcd_context *ctx = op->ctx;
+    enum op_result kind = OP_NOTHING;
     if (atomic_fetch_sub_explicit(&op->users, 1, memory_order_acq_rel) != 1)
         return;
-    if (op->ended)
-        result_free(op);
+    void *value = unwanted_result(op, &kind);
     if (outside)
         op_unref(op);
     else
-        loop_post(ctx->loop, &op->release);
+        let_go_later(op);
+    value_free(kind, value);
     context_unref(ctx);
 }
 
@@ -143,10 +179,8 @@ void ops_free(ctcd_context *ctx) {
         op_ref(op);
         op->parent = NULL;
         op_end(op, CTCD_E_CANCELED);
-        if (loop_posted(ctx->loop, &op->release)) {
-            loop_unpost(ctx->loop, &op->release);
-            op_unref(op);
-        }
+        loop_unpost(ctx->loop, &op->release);
+        drop_let_go(op);
         if (loop_posted(ctx->loop, &op->announce)) {
             loop_unpost(ctx->loop, &op->announce);
             op_unref(op);
@@ -292,13 +326,23 @@ void op_end(ctcd_op *op, int rc) {
     if (op->parent)
         op_wake(op->parent);
     op->parent = NULL;
-    if (op->done_fn && !op->ctx->closing) {
-        op_ref(op);
-        loop_post(op->ctx->loop, &op->announce);
-    }
+    if (op->done_fn && !op->ctx->closing)
+        op_announce_end(op);
     loop_wakeup(op->ctx->loop);
     if (op->started)
         op_unref(op);
+}
+
+static void count_announcing(ctcd_op *op, int by) {
+    (void)pthread_mutex_lock(&op->ctx->results);
+    op->announcing += (unsigned)by;
+    (void)pthread_mutex_unlock(&op->ctx->results);
+}
+
+void op_announce_end(ctcd_op *op) {
+    op_ref(op);
+    count_announcing(op, 1);
+    loop_post(op->ctx->loop, &op->announce);
 }
 
 static void op_announce(struct loop_task *task) {
@@ -313,7 +357,8 @@ static void op_announce(struct loop_task *task) {
         done(data, op);
         op->ctx->callbacks--;
     }
-    user_destroy(op, destroy, data);
+    context_give_back(op->ctx, destroy, data);
+    count_announcing(op, -1);
     op_unref(op);
 }
 
@@ -394,8 +439,9 @@ void *op_steal_result(ctcd_op *op, enum op_result kind) {
     return value;
 }
 
-void op_adopt(enum op_result kind, void *result) {
-    if (kind == OP_TEXT)
+/* From now on the result holds its context. */
+static void adopt(enum op_result kind, void *result) {
+    if (kind == OP_TEXT || !result)
         return;
     object_adopt(result);
     for (size_t i = 0; kind == OP_LIST && i < object_list_count(result); i++) {
@@ -407,8 +453,21 @@ void op_adopt(enum op_result kind, void *result) {
 
 void *op_hand_out(ctcd_op *op, enum op_result kind) {
     void *result = op_steal_result(op, kind);
-    op_adopt(kind, result);
+    adopt(kind, result);
     return result;
+}
+
+int op_share_result(ctcd_op *op, enum op_result kind, void **ret, ctcd_error **err) {
+    int rc = 0;
+    (void)pthread_mutex_lock(&op->ctx->results);
+    void *held = op->ended && op->result_kind == kind ? op->result : NULL;
+    void *value = !held ? NULL : kind == OP_TEXT ? mem_copy_text(held) : object_ref(held);
+    if (held && !value)
+        rc = error_nomem(err);
+    adopt(kind, value);
+    (void)pthread_mutex_unlock(&op->ctx->results);
+    *ret = value;
+    return rc;
 }
 
 bool ops_running(const ctcd_context *ctx) {

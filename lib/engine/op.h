@@ -43,8 +43,10 @@ struct ctcd_op {
     int rc;
     ctcd_error *err; /* step fills it through OP_ERR(op) */
 
-    enum op_result result_kind;
-    void *result; /* a reference, or a text; op_set_result */
+    enum op_result result_kind; /* both under ctx->results once it is published */
+    void *result;               /* a reference, or a text; op_set_result */
+    unsigned announcing;        /* done callbacks queued or running; likewise */
+    unsigned let_go;            /* how many of refs the task `release` has to drop; likewise */
 
     char doing[256], detail[256]; /* detail: what a back end's method says that it does for this */
     struct loop_task task;        /* enters step */
@@ -77,8 +79,15 @@ ctcd_op *op_unref(ctcd_op *op);
 void op_drop(ctcd_op **child);
 /* Turns the caller's reference into a user's (who holds the context, too). */
 ctcd_op *op_publish(ctcd_op *op);
-/* Any thread. outside: the caller holds the context, and nothing of it is on the stack. */
+/* Any thread; also in a callback of an op that has no user any more. */
+void op_user_ref(ctcd_op *op);
+/* Any thread. outside: the caller is inside the context, and nothing of it is on the stack. */
 void op_user_unref(ctcd_op *op, bool outside);
+/* Another reference to the result of an ended op, or a copy of its text, for a user; NULL in *ret = it has no
+   such result. CTCD_E_NOMEM. */
+int op_share_result(ctcd_op *op, enum op_result kind, void **ret, ctcd_error **err);
+/* It has ended, and its done callback is to be called from the loop. */
+void op_announce_end(ctcd_op *op);
 void ops_free(ctcd_context *ctx); /* ends all, when the context ends */
 
 /* Inside step: what it waits for. A child op or a call that was started with this op as parent wakes it by
@@ -100,7 +109,6 @@ void op_set_result(ctcd_op *op, enum op_result kind, void *value);
 void *op_steal_result(ctcd_op *op, enum op_result kind);
 /* The same for a user, whose object then holds the context. */
 void *op_hand_out(ctcd_op *op, enum op_result kind);
-void op_adopt(enum op_result kind, void *result);
 /* Has an op of this context not ended? */
 bool ops_running(const ctcd_context *ctx);
 
