@@ -139,6 +139,8 @@ CTCD_API int ctcd_call_scratch(ctcd_call *call, size_t size, ctcd_destroy_fn des
 CTCD_API int ctcd_call_fail(ctcd_call *call, int code, const char *message, const char *hint);
 /** Adds lines to what was said by ctcd_call_fail(). @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_call_fail_details(ctcd_call *call, const char *details);
+/** Adds the status of the HTTP answer behind it (0 = none), and whether the same call may succeed later without any change (1, else 0). @threads Inside the method. @since 0.1 */
+CTCD_API int ctcd_call_fail_http(ctcd_call *call, int http_status, int retryable);
 /** @} */
 
 /** @name Options, typed by their table: defaults are filled in. @{ */

@@ -157,7 +157,8 @@ CTCD_API int ctcd_service_delete_begin(ctcd_service *service, uint32_t flags, in
  *
  * @param input_json   A complete body (dataframe_split, dataframe_records, instances, inputs), or rows:
  *                     [[...], ...] are sent as instances or, where the model names its columns, as a split;
- *                     [{...}, ...] as records; {"columns": [...], "data": [...]} as a split.
+ *                     [{...}, ...] as records; {"columns": [...], "data": [...]} as a split; an object of
+ *                     lists as columns by name (inputs), one of single values as one record.
  * @param timeout_ms   > 0, < 0 = 60 s.
  * @param ret_output   The server's JSON answer, owned.
  * @retval CTCD_E_INVALID      Not JSON, or the server refused the input (message and status are the server's).

@@ -115,6 +115,15 @@ CTCD_API int ctcd_call_fail_details(ctcd_call *call, const char *details) {
     return call && call->err && details ? error_set_details(&call->err, details) : CTCD_E_INVALID;
 }
 
+CTCD_API int ctcd_call_fail_http(ctcd_call *call, int http_status, int retryable) {
+    if (!call || !call->err || http_status < 0 || (retryable != 0 && retryable != 1))
+        return CTCD_E_INVALID;
+    error_set_http(call->err, http_status);
+    if (retryable)
+        error_set_retryable(call->err);
+    return 0;
+}
+
 /* ---- descriptors of a whole back end ---- */
 
 static void watch_ready(struct loop_watch *loop_watch, uint32_t events) {

@@ -117,6 +117,9 @@ static int say_code(ctcd_call *call, int rc) {
     error_set(&said, rc, error_hint_text(call->err), "%s", error_message(call->err));
     if (error_details(call->err))
         error_set_details(&said, error_details(call->err));
+    error_set_http(said, error_http_status(call->err));
+    if (error_retryable(call->err))
+        error_set_retryable(said);
     error_done(&call->err);
     call->err = said;
     return rc;

@@ -26,6 +26,8 @@ int mlflow_fail(ctcd_call *call, int rc, ctcd_error **err) {
         ctcd_call_fail(call, rc, error_message(*err), error_hint_text(*err));
         if (error_details(*err))
             ctcd_call_fail_details(call, error_details(*err));
+        if (error_http_status(*err) || error_retryable(*err))
+            ctcd_call_fail_http(call, error_http_status(*err), error_retryable(*err));
     }
     error_done(err);
     return rc;
