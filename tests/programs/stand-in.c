@@ -330,10 +330,10 @@ static void answer_error(struct connection *c, int status, const char *message) 
     char text[1024];
     (void)snprintf(
         text, sizeof text,
-        "{\"error_code\": \"BAD_REQUEST\", \"message\": \"%s\", \"sqlstate\": \"KAM00\", "
+        "{\"error_code\": \"%s\", \"message\": \"%s\", \"sqlstate\": \"KAM00\", "
         "\"error_class\": \"INVALID_PARAMETER_VALUE\", \"stack_trace\": \"Traceback (most "
         "recent call last):\\n  File \\\"model.py\\\", line 1, in predict\\n\"}",
-        message);
+        status < 500 ? "BAD_REQUEST" : "INTERNAL_ERROR", message);
     answer_text(c, status, "application/json", text);
 }
 
@@ -436,6 +436,7 @@ static bool take_request(struct connection *c) {
     if (behaviour.silent || (is_predict && behaviour.slow > 0 && c->answer_at == 0)) {
         end[2] = kept;
         c->answer_at = behaviour.silent ? INT64_MAX : now_ms() + behaviour.slow;
+        (void)fputs("INFO:     Request taken\n", stderr); /* so that a test can wait for it */
         return false;
     }
     char *body = c->in + head, after = body[length];
