@@ -179,6 +179,7 @@ $(PRELOAD_C:tests/programs/%.c=$(BUILD)/test/%.so): $(BUILD)/test/%.so: tests/pr
 STAGES := unit api fault cli rig valgrind sanitize install
 RIG_PY := $(sort $(wildcard tests/rig/test_*.py))
 CLI_PY := $(sort $(wildcard tests/cli/test_*.py))
+QUIET_PY := tests/cli/test_many.py tests/cli/test_kills.py
 RESULTS ?= $(BUILD)/test/results
 JOBS ?= 2
 RUN = tools/run-suites --build $(BUILD) --results $(RESULTS) --jobs $(JOBS) --venv-python $(VENV)/bin/python $(RUN_FLAGS)
@@ -186,11 +187,11 @@ DEPS = CC='$(CC)' PYTHON='$(PYTHON)' VENV='$(VENV)' tools/deps
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: check check-slow check-deps check-venv demo lint $(STAGES:%=check-%)
+.PHONY: check check-slow check-quiet check-deps check-venv demo lint $(STAGES:%=check-%)
 check: ## everything that proves it works, one stage after the other: STAGES
 	@$(DEPS) check
 	+@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' tools/check $(STAGES)
-check-slow: ## what takes too long for `make check`: the same suites, repeated under load
+check-slow: ## what takes too long for `make check`: bounds on time, then the same suites repeated under load
 	@$(DEPS) check
 	+@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' tools/check --slow $(STAGES)
 check-deps:
@@ -206,6 +207,8 @@ check-fault: check-deps ## fault injection
 	+@$(SUBMAKE) -k $(FAULT) $(PROGRAMS) all; built=$$?; $(RUN) --timeout 600 fault $(FAULT) && [ $$built = 0 ]
 check-cli: check-venv ## the command, from outside
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 300 --python $(PYTHON) cli $(CLI_PY) && [ $$built = 0 ]
+check-quiet: check-venv ## bounds on time, on a machine that does nothing else
+	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 300 --jobs 1 --quiet-machine --python $(PYTHON) quiet $(QUIET_PY) && [ $$built = 0 ]
 check-rig: check-venv ## real model servers
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 900 --jobs 1 --python $(VENV)/bin/python rig $(RIG_PY) && [ $$built = 0 ]
 check-valgrind: check-deps ## unit and API suites under valgrind

@@ -1,0 +1,306 @@
+"""What is killed, and when: servers and their shims, and `ctcd` itself before each system call of a deploy,
+a replace, a stop, a start and a delete after which the disk or another process differs. Whatever the
+instant, `list` tells what is so, the next command brings all of it in order under the same UUID, one
+revision runs, and nothing else."""
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+
+from stand_in import StandInCase
+
+import support
+
+KILL_AT = os.path.join(support.BUILD, "test", "kill-at")
+KILLED, ENDED_WELL = 0, 99
+ROWS = {"dataframe_split": {"columns": ["a"], "data": [[1]]}}
+MANY = 400  # edges; no command has so many
+
+
+class KillCase(StandInCase):
+    def setUp(self):
+        super().setUp()
+        self.values = {}  # model folder: what its server answers
+
+    def model(self, value=1, *behaviour):
+        path = super().model(value, *behaviour)
+        self.values[path] = value
+        return path
+
+    def services(self):
+        status = self.home.call("served-models", "list", "--output", "json")
+        self.assertIn(status.status, (0, 7), status)
+        return status.json
+
+    def service(self):
+        services = self.services()
+        self.assertEqual(len(services), 1, services)
+        return services[0]
+
+    def shims(self):
+        return [pid for pid, line in self.home.processes().items() if "ctcd-shim" in line.split()[0]]
+
+    def servers(self):
+        return [pid for pid, line in self.home.processes().items() if "ctcd-shim" not in line.split()[0]]
+
+    def ask(self, sql, *values):
+        store = sqlite3.connect(os.path.join(self.home.path, "ctcd.db"), timeout=30)
+        try:
+            return store.execute(sql, values).fetchall()
+        finally:
+            store.close()
+
+    def answer_of(self, service):
+        """What its URL answers, or None where nobody listens."""
+        if not service["prediction_url"]:
+            return None
+        try:
+            status, answer = support.post(service["prediction_url"], ROWS)
+        except OSError:
+            return None
+        self.assertEqual(status, 200, answer)
+        return answer["predictions"][0]
+
+    def expected(self, service):
+        return self.values[service["model_uri"].replace("file://", "")]
+
+    # ---- what must hold -----------------------------------------------------------------------
+    def lie(self):
+        """What `list` says and is not so, in words; None = all of it is."""
+        services = self.services()
+        rows = dict(self.ask("SELECT service, kind FROM operations WHERE open = 1"))
+        for service in services:
+            kind = rows.pop(service["uuid"], None)
+            message = service["status_message"]
+            told = re.match(r"operation interrupted \((\w+)\)", message)
+            if (told and told.group(1)) != kind:
+                return "an open %s is told as: %s" % (kind, service)
+            verb = {"deploy": "start", None: None}.get(kind, kind)
+            if service["next"] != ("ctcd served-models %s %s" % (verb, service["uuid"]) if verb else ""):
+                return "what is to be done about it? %s" % service
+            answer = self.answer_of(service)
+            if service["state"] == "active" and answer != self.expected(service):
+                return "it answers %s: %s" % (answer, service)
+            if service["state"] != "active" and answer is not None:
+                return "it answers, %s: %s" % (answer, service)
+            if service["state"] not in ("active", "inactive"):
+                return "it is neither: %s" % service
+        return "open beside the services: %s" % rows if rows else None
+
+    def settled(self, state, uuid=None):
+        """All is in order: the one service in that state (None = there is none), and nothing else."""
+        self.assertEqual(self.ask("SELECT * FROM operations WHERE open = 1"), [])
+        services = self.services()
+        folders = {name: set(os.listdir(os.path.join(self.home.path, "services", name)))
+                   for name in self.folders()}
+        if state is None:
+            self.assertEqual(services, [])
+            self.assertTrue(support.wait_for(lambda: not self.home.processes(), 15), self.home.processes())
+        else:
+            service = services[0]
+            self.assertEqual((len(services), service["state"], service["next"], service["last_error"]),
+                             (1, state, "", ""), services)
+            if uuid:
+                self.assertEqual(service["uuid"], uuid)
+            wanted = 1 if state == "active" else 0
+            self.assertTrue(support.wait_for(lambda: len(self.shims()) == wanted and
+                                             len(self.servers()) == wanted, 15), self.home.processes())
+            self.assertEqual(self.answer_of(service), self.expected(service) if wanted else None)
+            revisions = self.ask("SELECT number, state FROM revisions ORDER BY number")
+            live = [n for n, word in revisions if word not in ("stopped", "failed")]
+            self.assertEqual(live, [service["revision"]] if wanted else [], revisions)
+            self.assertLessEqual(folders.pop(service["uuid"]),
+                                 {"lock"} | {"r%d" % number for number, _ in revisions})
+        for names in folders.values():  # who died before the record had made a place for its lock
+            self.assertLessEqual(names, {"lock"})
+        return services[0] if services else None
+
+    def folders(self):
+        path = os.path.join(self.home.path, "services")
+        return os.listdir(path) if os.path.isdir(path) else []
+
+
+class Edges(KillCase):
+    """`ctcd` is killed before its 1st, 2nd, 3rd, ... edge (tests/programs/kill-at.c says what is one)."""
+
+    def kill_at(self, k, *args):
+        """-> what it was killed before, or None: it came to its end."""
+        done = subprocess.run([KILL_AT, str(k), os.path.join(self.home.path, "services"), self.home.ctcd,
+                               *args], env=self.home.env, cwd=self.home.folder, timeout=support.SAFETY,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              encoding="utf-8")
+        self.assertIn(done.returncode, (KILLED, ENDED_WELL), done)
+        return done.stderr.strip() if done.returncode == KILLED else None
+
+    def each_edge(self, name, at_least, prepare, command, resolve):
+        """prepare() -> the UUID or None; command() -> arguments; resolve(k, uuid) -> the state after it."""
+        begun = time.monotonic()
+        for k in range(1, MANY):
+            uuid = prepare()
+            edge = self.kill_at(k, *command(uuid))
+            with self.subTest(k=k, edge=edge):
+                lie = support.wait_for(lambda: not self.lie(), 15) or self.lie()
+                self.assertIs(lie, True)
+                listed = [service["uuid"] for service in self.services()]
+                self.assertLessEqual(set(listed), {uuid} if uuid else set(listed))
+                state = resolve(k, (listed or [None])[0])
+                self.settled(state, uuid or (listed or [None])[0])
+            if edge is None:
+                print("\nmeasured: %s: %d edges in %.1f s" % (name, k - 1, time.monotonic() - begun))
+                self.assertGreaterEqual(k - 1, at_least)
+                return
+        self.fail("%d edges, and no end" % MANY)
+
+    def deploy_command(self, value):
+        return ["deploy", self.model(value), "--model-name", "digits", "--min-ready", "0"]
+
+    def gone(self):
+        for service in self.services():
+            self.home.run("served-models", "delete", service["uuid"])
+        return None
+
+    def active(self):
+        """One service that answers, deployed anew where there is none."""
+        services = self.services()
+        if not services:
+            self.deploy(self.model(1))
+        elif services[0]["state"] != "active":
+            self.home.run("served-models", "start", services[0]["uuid"])
+        return self.service()["uuid"]
+
+    def inactive(self):
+        uuid = self.active()
+        self.home.run("served-models", "stop", uuid)
+        return uuid
+
+    def start(self, uuid):
+        self.home.run("served-models", "start", uuid)
+        return "active"
+
+    def stop(self, uuid):
+        self.home.run("served-models", "stop", uuid)
+        return "inactive"
+
+    def delete(self, uuid):
+        self.home.run("served-models", "delete", uuid)
+        return None
+
+    def again(self, value):
+        self.deploy(self.model(value))
+        return "active"
+
+    def test_first_deploy(self):
+        told = set()
+
+        def resolve(k, uuid):
+            if uuid is None:
+                return self.again(k) if k % 2 else None
+            before = self.service()
+            told.add((before["state"], before["status_message"]))
+            state = [self.start, lambda _: self.again(1000 + k), self.delete, self.stop][k % 4](uuid)
+            if k % 4 == 0:  # the very revision that was interrupted
+                self.assertEqual(self.service()["revision"], 1, before)
+            return state
+
+        self.each_edge("first deploy", 20, self.gone, lambda _: self.deploy_command(7), resolve)
+        for words in ("not started", "its server answers"):  # between record and start; before the switch
+            self.assertIn(("inactive", "operation interrupted (deploy); " + words), told)
+
+    def test_replace(self):
+        counter = iter(range(2, 10 * MANY))
+
+        def resolve(k, uuid):
+            before = self.service()
+            server = self.servers() if before["state"] == "active" and before["next"] else []
+            if k % 4 == 1:
+                return self.again(next(counter))
+            if k % 4 == 2 and k % 3 == 0:
+                return self.delete(uuid)
+            if k % 4 == 3:
+                return self.stop(uuid)
+            self.start(uuid)
+            after = self.service()
+            # Whichever side of the switch it died on: what served goes on, and is not even restarted.
+            self.assertEqual((after["revision"], after["prediction_url"]),
+                             (before["revision"], before["prediction_url"]))
+            if server:
+                self.assertLessEqual(set(self.servers()), set(server))
+            return "active"
+
+        self.each_edge("replace", 25, self.active, lambda _: self.deploy_command(next(counter)), resolve)
+
+    def test_stop(self):
+        self.each_edge("stop", 5, self.active, lambda uuid: ["served-models", "stop", uuid],
+                       lambda k, uuid: (self.start if k % 2 else self.stop)(uuid))
+
+    def test_start(self):
+        def resolve(k, uuid):
+            return [self.start, self.stop, lambda _: self.again(100 + k), self.start][k % 4](uuid)
+
+        self.each_edge("start", 15, self.inactive, lambda uuid: ["served-models", "start", uuid], resolve)
+
+    def test_delete(self):
+        def resolve(k, uuid):
+            if uuid is None:
+                return None
+            return [self.delete, self.start, lambda _: self.again(100 + k)][k % 3](uuid)
+
+        self.each_edge("delete", 8, self.active, lambda uuid: ["served-models", "delete", uuid], resolve)
+
+
+class Servers(KillCase):
+    def setUp(self):
+        super().setUp()
+        self.deploy(self.model(5))
+        self.before = self.service()
+
+    def seen_within_a_second(self, *words):
+        """`list` says error, with these words, at the latest a second after the kill."""
+        killed = time.monotonic()
+        support.wait_for(lambda: self.service()["state"] == "error", 30)
+        took = time.monotonic() - killed
+        now = self.service()
+        self.assertEqual((now["state"], now["uuid"]), ("error", self.before["uuid"]), now)
+        for word in words:
+            self.assertIn(word, now["last_error"].lower())
+        print("\nmeasured: error seen %.0f ms after the kill: %.40s" % (1000 * took, now["last_error"]))
+        self.assertLess(took, 1.0 if os.environ.get("TEST_QUIET") else 10.0)
+
+    def comes_back(self):
+        self.home.run("served-models", "start", self.before["uuid"])
+        return self.settled("active", self.before["uuid"])
+
+    def test_the_server(self):
+        os.kill(self.servers()[0], signal.SIGKILL)
+        self.seen_within_a_second("signal 9", "sigkill")
+        self.comes_back()
+
+    def test_its_shim(self):
+        os.kill(self.shims()[0], signal.SIGKILL)
+        self.seen_within_a_second("monitor lost")
+        self.comes_back()
+
+    def test_the_whole_group(self):
+        for pid in self.shims() + self.servers():
+            os.kill(pid, signal.SIGKILL)
+        self.seen_within_a_second("monitor lost")
+        self.comes_back()
+
+    def test_a_lost_server_is_replaced_and_deleted_like_any(self):
+        os.kill(self.shims()[0], signal.SIGKILL)
+        self.deploy(self.model(6))
+        self.settled("active", self.before["uuid"])
+        os.kill(self.shims()[0], signal.SIGKILL)
+        self.home.run("served-models", "stop", self.before["uuid"])
+        self.settled("inactive", self.before["uuid"])
+        self.home.run("served-models", "start", self.before["uuid"])
+        os.kill(self.shims()[0], signal.SIGKILL)
+        self.home.run("served-models", "delete", self.before["uuid"])
+        self.settled(None)
+
+
+if __name__ == "__main__":
+    support.unittest.main()
