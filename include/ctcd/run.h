@@ -81,7 +81,7 @@ CTCD_API ctcd_decision *ctcd_run_step_decision(const ctcd_run *run, size_t index
 /** As ctcd_list_format(). @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_run_format(const ctcd_run *run, const char *format, char **ret_text,
                              ctcd_error **err);
-/** The last @p lines (1 to 10,000) that a step printed; owned. @param step NULL = the last step that printed anything. @threads One thread per context. @since 0.1 */
+/** The last @p lines (1 to 10,000) that a step printed, without the last newline; owned. @param step NULL = the last step that printed anything. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_run_logs(ctcd_run *run, const char *step, int64_t lines, char **ret_text,
                            ctcd_error **err);
 

@@ -170,7 +170,7 @@ CTCD_API int ctcd_service_predict(ctcd_service *service, const char *input_json,
 /** Begins it; ctcd_op_take_text() has the result. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_service_predict_begin(ctcd_service *service, const char *input_json,
                                         int64_t timeout_ms, ctcd_op **ret_op, ctcd_error **err);
-/** The last @p lines of the server's log (1 to 10,000); owned. @threads One thread per context. @since 0.1 */
+/** The last @p lines of the server's log (1 to 10,000), without the last newline; owned. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_service_logs(ctcd_service *service, int64_t lines, char **ret_text,
                                ctcd_error **err);
 

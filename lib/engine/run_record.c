@@ -222,8 +222,16 @@ int run_logs(ctcd_run *run, const char *step, int64_t lines, char **ret, ctcd_er
         const struct run_step *s = &run->steps[i];
         if (step ? strcmp(s->name, step) != 0 : !s->last.name || !s->last.log[0])
             continue;
-        if (s->last.name && s->last.log[0] && file_exists(s->last.log))
-            return file_last_lines(s->last.log, (size_t)lines, ret, err);
+        _cleanup_(mem_free_ptr) char *text = NULL;
+        int rc = s->last.name && s->last.log[0] && file_exists(s->last.log)
+                     ? file_last_lines(s->last.log, (size_t)lines, &text, err)
+                     : 0;
+        if (rc)
+            return rc;
+        if (text && (step || text[0])) {
+            *ret = mem_steal(&text);
+            return 0;
+        }
         if (step)
             break;
     }

@@ -395,6 +395,11 @@ static int ended(struct command *c, const struct child_status *status) {
         return rc ? failed(c, rc) : 0;
     }
     child_describe_end(status, how, sizeof(how));
+    if (status->os_errno)
+        return failed(c, error_set(err_of(c), CTCD_E_FAILED,
+                                   "a program is looked for in PATH, a path starts at the "
+                                   "pipeline's folder",
+                                   "its program %s %s", c->args.step->argv[0], how));
     return failed(c, error_set(err_of(c), CTCD_E_FAILED, NULL, "it %s", how));
 }
 
