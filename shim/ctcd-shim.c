@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -167,6 +168,13 @@ static int lock(const struct shim *s, struct alive_holder *holder) {
     }
 }
 
+/* Does the one who started us still listen? Asked with the lock held: who looks after the starter's death and
+   finds the lock free may then rely on it that nothing will run. */
+static bool awaited(const struct shim *s) {
+    struct pollfd listener = {.fd = s->report};
+    return s->report < 0 || poll(&listener, 1, 0) <= 0 || !(listener.revents & POLLERR);
+}
+
 /* Holds the lock and has written the record, or has said why not. */
 static bool take(struct shim *s) {
     struct alive_holder holder = {0};
@@ -188,6 +196,10 @@ static bool take(struct shim *s) {
             report(s, SHIM_HELD, holder.generation, doing, failed);
             return false;
         }
+    }
+    if (!failed && !awaited(s)) {
+        report(s, SHIM_FAILED, 0, "be of use in", ECANCELED);
+        return false;
     }
     if (!failed) {
         doing = "read alive in";

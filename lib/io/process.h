@@ -45,8 +45,9 @@ struct child_spec {
      CTCD_E_CONFLICT another child lives in DIR
      CTCD_E_EXISTS   DIR has seen this generation, or a newer one
      CTCD_E_TIMEOUT  the shim did not come up within CHILD_START_MS, and was fenced off
-   Blocks for about a millisecond. All of the caller's descriptors but listen_fd stay behind, with or
-   without O_CLOEXEC. Stdin is /dev/null. */
+   Whoever looks after the caller was killed, and finds NOT_STARTED, may rely on it: a shim that is still
+   on its way then leaves. Blocks for about a millisecond. All of the caller's descriptors but listen_fd
+   stay behind, with or without O_CLOEXEC. Stdin is /dev/null. */
 int child_start(const struct child_spec *spec, ctcd_error **err);
 
 #ifdef CTCD_TEST
@@ -54,12 +55,12 @@ extern int64_t child_test_start_ms; /* instead of CHILD_START_MS */
 #endif
 
 enum child_state {
-    CHILD_STARTING,     /* the shim holds the lock, its record is not yet there */
-    CHILD_RUNNING,      /* the main process runs; whether it works is for a probe to say */
-    CHILD_ENDING,       /* the main process ended (as told below), what it left is being killed */
-    CHILD_ENDED,        /* all gone; how is told below */
-    CHILD_NOT_STARTED,  /* never was, or a newer generation took its place (newest tells); where an
-                           operation died, a late shim may still come: child_fence first */
+    CHILD_STARTING,    /* the shim holds the lock, its record is not yet there */
+    CHILD_RUNNING,     /* the main process runs; whether it works is for a probe to say */
+    CHILD_ENDING,      /* the main process ended (as told below), what it left is being killed */
+    CHILD_ENDED,       /* all gone; how is told below */
+    CHILD_NOT_STARTED, /* never was, or a newer generation took its place (newest tells); while the one
+                          who starts it lives a late shim may still come: child_fence first */
     CHILD_MONITOR_LOST, /* the shim was killed; what it watched may live: child_kill_marked */
     CHILD_REBOOTED,     /* the machine went down under it */
 };

@@ -33,6 +33,7 @@ struct birth {
     const char *path, *cwd;
     char **argv, **env;
     int null, log, listen, report;
+    int hears;   /* our end of the report, which nobody else may keep open */
     char *stack; /* of the shim-to-be */
 };
 
@@ -156,6 +157,7 @@ static int become_shim(void *arg) {
    host's handlers, and its wait for any child, never hear of it. */
 static int become_parent(void *arg) {
     struct birth *b = arg;
+    (void)close(b->hears); /* the shim looks whether it still is awaited */
     if (clone(become_shim, b->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, b) < 0)
         say(b->report, "fork for", errno);
     _exit(0);
@@ -218,14 +220,17 @@ static bool hear(int fd, struct shim_report *ret) {
     return whole;
 }
 
-/* Nothing was heard. It must not start after we have said that it failed; where it is too late for that,
-   it has started. */
-static int give_up(const struct child_spec *spec, ctcd_error **err) {
+static int judge(const struct child_spec *spec, const struct shim_report *report, ctcd_error **err);
+
+/* Nothing was heard. It must not start after we have said that it failed; where it is too late for that, it
+   has the lock, and is about to tell. */
+static int give_up(const struct child_spec *spec, int hears, ctcd_error **err) {
+    struct shim_report report;
     int rc = child_fence(spec->dir, spec->generation + 1, NULL);
     struct child_status status;
     if (rc == CTCD_AGAIN && child_look(spec->dir, spec->generation, &status, NULL) == 0 &&
         status.state != CHILD_NOT_STARTED)
-        return 0;
+        return hear(hears, &report) ? judge(spec, &report, err) : 0;
     return error_set(err, CTCD_E_TIMEOUT, "the machine may be overloaded: try again",
                      "the shim %s said nothing within %d s", spec->shim_path,
                      CHILD_START_MS / 1000);
@@ -274,12 +279,13 @@ static int start(const struct child_spec *spec, struct birth *b, ctcd_error **er
     b->log = log >= 0 ? log : null;
     b->listen = spec->listen_fd >= 0 ? spec->listen_fd : null;
     b->report = both[1];
+    b->hears = hears;
     int failed = give_birth(b);
     (void)close(both[1]);
     if (failed)
         return error_system(err, failed, "cannot start %s", spec->argv[0]);
     struct shim_report report;
-    return hear(hears, &report) ? judge(spec, &report, err) : give_up(spec, err);
+    return hear(hears, &report) ? judge(spec, &report, err) : give_up(spec, hears, err);
 }
 
 int child_start(const struct child_spec *spec, ctcd_error **err) {
