@@ -437,8 +437,11 @@ END_TEST
 /* ---- decide and deploy ------------------------------------------------------------------------ */
 
 /* A pipeline whose model answers the value, with an accuracy; nothing but a promotion deploys it. */
+static const char *newest_model;
+
 static ctcd_pipeline *continuous(const char *value, const char *accuracy) {
     char text[6000];
+    newest_model = a_model(value, "");
     (void)snprintf(
         text, sizeof text,
         "pipeline: digits\nsteps:\n"
@@ -455,7 +458,7 @@ static ctcd_pipeline *continuous(const char *value, const char *accuracy) {
         "  check:\n"
         "    command: [sh, -c, 'cat \"$CTCD_INPUTS\"']\n"
         "    inputs: {service: deploy.service}\n",
-        a_model(value, ""), accuracy);
+        newest_model, accuracy);
     return parse(text);
 }
 
@@ -529,13 +532,7 @@ START_TEST(a_deploy_step_that_fails_leaves_the_incumbent) {
     ctcd_service *service = served();
     drop(first);
     ctcd_pipeline *pipeline = continuous("2", "0.99");
-    char model[64], behaviour[100];
-    (void)snprintf(model, sizeof model, "model-%d", 2);
-    (void)snprintf(behaviour, sizeof behaviour, "%s/behaviour", model);
-    char path[4600];
-    (void)snprintf(path, sizeof path, "%s/%s", api_folder, model);
-    ck_assert_int_eq(access(path, F_OK), 0);
-    (void)write_file(behaviour, "exit 5\n");
+    behave(newest_model, "exit 5\n");
     ctcd_run *failed = run(pipeline, CTCD_E_FAILED);
     ck_assert_has(ctcd_error_message(err), "step deploy failed");
     ck_assert_has(ctcd_error_message(err), "exit status 5");
