@@ -18,5 +18,6 @@
 #include <ctcd/run.h>
 #include <ctcd/schedule.h>
 #include <ctcd/service.h>
+#include <ctcd/step.h>
 
 #endif

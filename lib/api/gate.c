@@ -111,3 +111,11 @@ int gate_wait(const struct gate *gate) {
     return error_set(gate->err, CTCD_E_REENTRANT, "begin it here, and wait outside of the callback",
                      "a callback must not wait");
 }
+
+int gate_wait_for_run(const struct gate *gate) {
+    int rc = gate_wait(gate);
+    if (rc || loop_depth(gate->ctx->loop) == 0)
+        return rc;
+    return error_set(gate->err, CTCD_E_REENTRANT, "begin it here, and wait outside of the step",
+                     "a function step must not wait for a run: no step begins meanwhile");
+}

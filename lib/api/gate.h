@@ -45,6 +45,8 @@ int gate_timeout(struct gate *gate, int64_t *timeout_ms, int64_t default_ms, boo
 
 /* May this call wait? Not from a callback: CTCD_E_REENTRANT, before anything is begun. */
 int gate_wait(const struct gate *gate);
+/* The same for what a wait inside a function step does not drive: runs. */
+int gate_wait_for_run(const struct gate *gate);
 
 /* The same without a context: for pure functions. */
 int plain_missing(ctcd_error **err, const char *name);

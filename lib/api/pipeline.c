@@ -131,7 +131,7 @@ CTCD_API int ctcd_pipeline_run(ctcd_pipeline *pipeline, int64_t timeout_ms, ctcd
     if (rc)
         return rc;
     ctcd_op *op = NULL;
-    rc = gate_wait(&gate);
+    rc = gate_wait_for_run(&gate);
     if (!rc)
         rc = begin(&gate, pipeline, timeout_ms, &op);
     if (!rc)

@@ -129,6 +129,7 @@ static void step_done(struct step_spec *step) {
     mem_free(step->name);
     strv_free(step->argv);
     strv_free(step->code);
+    mem_free(step->function);
     strv_free(step->outputs);
     for (size_t i = 0; i < step->input_count; i++) {
         mem_free(step->inputs[i].name);
@@ -202,8 +203,9 @@ static bool copy_step(struct step_spec *ret, const struct step_spec *step) {
     ret->deploy.min_ready_ms = deploy->min_ready_ms;
     ret->deploy.replace = deploy->replace;
     return copy_list(&ret->argv, step->argv) && copy_list(&ret->code, step->code) &&
-           copy_list(&ret->outputs, step->outputs) && copy_inputs(ret, step) &&
-           copy_text(&ret->when, step->when) && copy_list(&ret->after, step->after) &&
+           copy_text(&ret->function, step->function) && copy_list(&ret->outputs, step->outputs) &&
+           copy_inputs(ret, step) && copy_text(&ret->when, step->when) &&
+           copy_list(&ret->after, step->after) &&
            !output_ref_copy(&decide->metric, &ret->decide.metric) &&
            copy_settings(&ret->decide.rule, &decide->rule) &&
            copy_text(&ret->decide.deploys, decide->deploys) &&
@@ -265,6 +267,7 @@ const struct param_spec *pipeline_spec_param(const struct pipeline_spec *spec, c
 bool step_has_output(const struct step_spec *step, const char *output) {
     switch (step->kind) {
     case STEP_COMMAND:
+    case STEP_FUNCTION:
         return strv_has(step->outputs, output);
     case STEP_DECIDE:
         return strcmp(output, "decision") == 0;
@@ -294,9 +297,11 @@ const struct step_spec *decide_target(const struct pipeline_spec *spec,
 }
 
 const char *step_kind_name(enum step_kind kind) {
-    static const char *const names[] = {
-        [STEP_COMMAND] = "command", [STEP_DECIDE] = "decide", [STEP_DEPLOY] = "deploy"};
-    return kind >= STEP_COMMAND && kind <= STEP_DEPLOY ? names[kind] : "unknown";
+    static const char *const names[] = {[STEP_COMMAND] = "command",
+                                        [STEP_DECIDE] = "decide",
+                                        [STEP_DEPLOY] = "deploy",
+                                        [STEP_FUNCTION] = "function"};
+    return kind >= STEP_COMMAND && kind <= STEP_FUNCTION ? names[kind] : "unknown";
 }
 
 int pipeline_spec_substitute(const struct pipeline_spec *spec, const char *text, char **ret,

@@ -41,7 +41,7 @@ struct input_spec {
     struct output_ref from;
 };
 
-enum step_kind { STEP_COMMAND = 1, STEP_DECIDE, STEP_DEPLOY };
+enum step_kind { STEP_COMMAND = 1, STEP_DECIDE, STEP_DEPLOY, STEP_FUNCTION };
 
 struct decide_spec {
     struct output_ref metric;
@@ -68,7 +68,8 @@ struct step_spec {
     enum step_kind kind;
     char **argv;    /* STEP_COMMAND */
     char **code;    /* further files that belong to the cache key */
-    char **outputs; /* declared by a command step; see step_outputs() */
+    char *function; /* STEP_FUNCTION: the name that a program registers it under */
+    char **outputs; /* declared by a command or function step */
     struct input_spec *inputs;
     size_t input_count;
     int64_t timeout_ms; /* 0 = default */
@@ -118,7 +119,7 @@ bool step_has_output(const struct step_spec *step, const char *output);
 /* The deploy step that a decide step decides about, or NULL. */
 const struct step_spec *decide_target(const struct pipeline_spec *spec,
                                       const struct step_spec *decide);
-const char *step_kind_name(enum step_kind kind); /* "command", "decide", "deploy" */
+const char *step_kind_name(enum step_kind kind); /* "command", "decide", "deploy", "function" */
 /* params_substitute with the pipeline's parameters. */
 int pipeline_spec_substitute(const struct pipeline_spec *spec, const char *text, char **ret,
                              ctcd_error **err);

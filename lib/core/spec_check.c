@@ -43,7 +43,7 @@ static int check_output_ref(const struct pipeline_spec *spec, const char *key,
     error_set(err, CTCD_E_INVALID, NULL, "%s: step \"%s\" has no output \"%s\"", key, ref->step,
               ref->output);
     const char *near = NULL;
-    if (from->kind == STEP_COMMAND)
+    if (from->kind == STEP_COMMAND || from->kind == STEP_FUNCTION)
         near = text_nearest(ref->output, (const char *const *)from->outputs,
                             strv_count(from->outputs));
     else
@@ -73,13 +73,8 @@ static int check_texts(const struct pipeline_spec *spec, const char *key, char *
     return rc;
 }
 
-static int check_command(const struct pipeline_spec *spec, const struct step_spec *step,
-                         ctcd_error **err) {
-    if (!step->argv || !step->argv[0] || !step->argv[0][0])
-        return error_set(err, CTCD_E_INVALID, NULL, "command: the program to run is needed");
-    int rc = check_texts(spec, "command", step->argv, err);
-    if (!rc)
-        rc = check_texts(spec, "code", step->code, err);
+static int check_outputs(const struct step_spec *step, ctcd_error **err) {
+    int rc = 0;
     for (size_t i = 0; step->outputs && step->outputs[i] && !rc; i++) {
         rc = name_check_step("name of an output", step->outputs[i], err);
         for (size_t k = 0; k < i && !rc; k++)
@@ -88,6 +83,21 @@ static int check_command(const struct pipeline_spec *spec, const struct step_spe
                                step->outputs[i]);
     }
     return rc;
+}
+
+static int check_command(const struct pipeline_spec *spec, const struct step_spec *step,
+                         ctcd_error **err) {
+    if (!step->argv || !step->argv[0] || !step->argv[0][0])
+        return error_set(err, CTCD_E_INVALID, NULL, "command: the program to run is needed");
+    int rc = check_texts(spec, "command", step->argv, err);
+    if (!rc)
+        rc = check_texts(spec, "code", step->code, err);
+    return rc ? rc : check_outputs(step, err);
+}
+
+static int check_function(const struct step_spec *step, ctcd_error **err) {
+    int rc = name_check_step("function", step->function, err);
+    return rc ? rc : check_outputs(step, err);
 }
 
 static int check_decide(const struct pipeline_spec *spec, const struct step_spec *step,
@@ -206,8 +216,11 @@ static int check_step(const struct pipeline_spec *spec, const struct step_spec *
         return check_decide(spec, step, err);
     case STEP_DEPLOY:
         return check_deploy(spec, step, err);
+    case STEP_FUNCTION:
+        return check_function(step, err);
     default:
-        return error_set(err, CTCD_E_INVALID, NULL, "it needs one of: command, decide, deploy");
+        return error_set(err, CTCD_E_INVALID, NULL,
+                         "it needs one of: command, function, decide, deploy");
     }
 }
 

@@ -237,7 +237,8 @@ static void bring_up_done(ctcd_op *op) {
     b->service = b->model = b->smoke = NULL;
 }
 
-static const struct op_kind BRING_UP = {"start of a revision", bring_up_step, bring_up_done};
+static const struct op_kind BRING_UP = {
+    .name = "start of a revision", .step = bring_up_step, .done = bring_up_done};
 
 int bring_up_start(ctcd_op *parent, const struct bring_up_args *args, ctcd_op **ret) {
     ctcd_op *op = NULL;

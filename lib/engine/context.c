@@ -11,6 +11,7 @@
 #include "base/fork.h"
 #include "base/text.h"
 #include "engine/flavor.h"
+#include "engine/function.h"
 #include "engine/op.h"
 #include "io/file.h"
 #include "store/store.h"
@@ -26,6 +27,7 @@ int context_new(uint32_t flags, ctcd_context **ret, ctcd_error **err) {
     ctx->fork_generation = fork_generation();
     ctx->flags = flags;
     list_init(&ctx->flavors);
+    list_init(&ctx->functions);
     list_init(&ctx->backends);
     list_init(&ctx->ops);
     atomic_init(&ctx->last, 0);
@@ -68,6 +70,7 @@ void context_free(ctcd_context *ctx) {
     ops_free(ctx);
     backends_free(ctx);
     flavors_free(ctx);
+    functions_free(ctx);
     store_close(ctx->store);
     loop_free(ctx->loop);
     clock_close(&ctx->clock);

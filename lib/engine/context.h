@@ -45,6 +45,7 @@ struct ctcd_context {
     ctcd_destroy_fn log_destroy;
 
     struct list flavors;     /* struct flavor */
+    struct list functions;   /* struct function */
     struct list backends;    /* struct backend, opened */
     struct list ops;         /* ctcd_op, until they are freed */
     pthread_mutex_t results; /* over the results of ops: any thread may be their last user */

@@ -473,8 +473,8 @@ static void deploy_done(ctcd_op *op) {
     object_done(&d->want);
 }
 
-static const struct op_kind DEPLOY = {"deploy", deploy_step, deploy_done};
-static const struct op_kind CHECK = {"validate", deploy_step, deploy_done};
+static const struct op_kind DEPLOY = {.name = "deploy", .step = deploy_step, .done = deploy_done};
+static const struct op_kind CHECK = {.name = "validate", .step = deploy_step, .done = deploy_done};
 
 static int make(ctcd_context *ctx, const struct op_kind *kind, ctcd_model_deployer *deployer,
                 ctcd_deployment *want, int64_t timeout_ms, ctcd_op **ret, ctcd_error **err) {

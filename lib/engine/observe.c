@@ -334,7 +334,8 @@ static void observe_done(ctcd_op *op) {
     o->count = 0;
 }
 
-static const struct op_kind OBSERVE = {"look at services", observe_step, observe_done};
+static const struct op_kind OBSERVE = {
+    .name = "look at services", .step = observe_step, .done = observe_done};
 
 int observe_new(ctcd_context *ctx, ctcd_list *services, int64_t timeout_ms, ctcd_op **ret,
                 ctcd_error **err) {

@@ -31,6 +31,7 @@ int op_new(ctcd_context *ctx, const struct op_kind *kind, size_t size, int64_t b
     if (budget_ms > 0 && budget_ms < INT64_MAX / 2)
         op->deadline = context_mono(ctx) + budget_ms;
     op->task.run = op_enter;
+    op->task.outer = kind->outer;
     op->timer.expired = op_timer;
     op->watch.ready = op_ready;
     op->announce.run = op_announce;
@@ -504,7 +505,8 @@ static int wait_end(ctcd_op *op, int64_t until, ctcd_error **err) {
 }
 
 int op_wait(ctcd_op *op, int64_t timeout_ms, ctcd_error **err) {
-    if (op->waited || op->stepping || op->ctx->callbacks)
+    bool never = op->kind->outer && loop_depth(op->ctx->loop) > 0; /* not from a nested wait */
+    if (op->waited || op->stepping || op->ctx->callbacks || (never && !op->ended))
         return error_set(err, CTCD_E_REENTRANT, "wait outside of the callback, or poll",
                          "%s cannot be waited for from here: it is waited for further up",
                          op->kind->name);

@@ -19,6 +19,7 @@ struct op_kind {
     const char *name; /* "deploy", for messages */
     int (*step)(ctcd_op *op);
     void (*done)(ctcd_op *op); /* releases what the kind owns, once; may be NULL */
+    bool outer; /* calls the program's functions, or begins what does: not from a nested wait */
 };
 
 enum op_result { OP_NOTHING, OP_SERVICE, OP_RUN, OP_LIST, OP_TEXT };

@@ -7,6 +7,7 @@
 
 #include "base/sha256.h"
 #include "base/text.h"
+#include "engine/function.h"
 #include "io/file.h"
 
 static void pipeline_free(void *object) {
@@ -190,7 +191,10 @@ int pipeline_put(ctcd_pipeline *p, char ret_digest[65], ctcd_error **err) {
     sha256_start(&sum);
     sha256_add(&sum, text, strlen(text));
     sha256_end(&sum, ret_digest);
-    struct store_pipeline record = {p->spec.name, ret_digest, text, false,
+    _cleanup_(mem_free_ptr) char *functions = pipeline_functions(&p->spec);
+    if (!functions)
+        return error_nomem(err);
+    struct store_pipeline record = {p->spec.name, ret_digest, text, functions,
                                     context_wall(p->object.ctx)};
     return store_pipeline_put(store, &record, err);
 }

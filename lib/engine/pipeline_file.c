@@ -266,6 +266,15 @@ static const struct key COMMAND_KEYS[] = {
     {"when", take_text, offsetof(struct step_spec, when)},
     {"after", take_list, offsetof(struct step_spec, after)},
 };
+static const struct key FUNCTION_KEYS[] = {
+    {"function", take_text, offsetof(struct step_spec, function)},
+    {"outputs", take_list, offsetof(struct step_spec, outputs)},
+    {"inputs", take_inputs, 0},
+    {"timeout", take_duration, offsetof(struct step_spec, timeout_ms)},
+    {"retries", take_retries, 0},
+    {"when", take_text, offsetof(struct step_spec, when)},
+    {"after", take_list, offsetof(struct step_spec, after)},
+};
 static const struct key DECIDE_KEYS[] = {
     {"decide", take_decide, offsetof(struct step_spec, decide)},
     {"after", take_list, offsetof(struct step_spec, after)},
@@ -285,6 +294,8 @@ static int take_step(struct reader *r, const struct yaml_node *node, enum step_k
         return take_keys(r, node, "a decide step", DECIDE_KEYS, COUNT(DECIDE_KEYS), step);
     case STEP_DEPLOY:
         return take_keys(r, node, "a deploy step", DEPLOY_KEYS, COUNT(DEPLOY_KEYS), step);
+    case STEP_FUNCTION:
+        return take_keys(r, node, "a function step", FUNCTION_KEYS, COUNT(FUNCTION_KEYS), step);
     case STEP_COMMAND:
     default:
         return take_keys(r, node, "a command step", COMMAND_KEYS, COUNT(COMMAND_KEYS), step);
@@ -295,7 +306,10 @@ static int step_kind_of(struct reader *r, const struct yaml_node *node, enum ste
     static const struct {
         const char *key;
         enum step_kind kind;
-    } kinds[] = {{"command", STEP_COMMAND}, {"decide", STEP_DECIDE}, {"deploy", STEP_DEPLOY}};
+    } kinds[] = {{"command", STEP_COMMAND},
+                 {"function", STEP_FUNCTION},
+                 {"decide", STEP_DECIDE},
+                 {"deploy", STEP_DEPLOY}};
     size_t found = 0;
     for (size_t i = 0; i < COUNT(kinds); i++)
         if (yaml_get(node, kinds[i].key)) {
@@ -304,7 +318,8 @@ static int step_kind_of(struct reader *r, const struct yaml_node *node, enum ste
         }
     if (found == 1)
         return 0;
-    return wrong(r, node, "the step \"%s\" must have exactly one of: command, decide, deploy",
+    return wrong(r, node,
+                 "the step \"%s\" must have exactly one of: command, function, decide, deploy",
                  node->key);
 }
 

@@ -95,8 +95,8 @@ static void ask_done(ctcd_op *op) {
     a->body = NULL;
 }
 
-static const struct op_kind PREDICT = {"predict", ask_step, ask_done};
-static const struct op_kind LOGS = {"logs", ask_step, ask_done};
+static const struct op_kind PREDICT = {.name = "predict", .step = ask_step, .done = ask_done};
+static const struct op_kind LOGS = {.name = "logs", .step = ask_step, .done = ask_done};
 
 static int make(ctcd_context *ctx, const struct op_kind *kind, enum call_method method,
                 const char *uuid, int64_t timeout_ms, ctcd_op **ret, ctcd_error **err) {

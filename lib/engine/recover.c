@@ -69,7 +69,8 @@ static void recover_done(ctcd_op *op) {
     r->service = r->model = NULL;
 }
 
-static const struct op_kind RECOVER = {"clearing up", recover_step, recover_done};
+static const struct op_kind RECOVER = {
+    .name = "clearing up", .step = recover_step, .done = recover_done};
 
 static bool anything(const struct store_revisions *revisions, int64_t keep) {
     for (size_t i = 0; i < revisions->count; i++)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/runname.h"
+#include "engine/function.h"
 #include "engine/schedule.h"
 #include "io/file.h"
 #include "io/random.h"
@@ -217,6 +218,8 @@ static int start_step(struct run_op *r, const struct step_args *args) {
         return step_decide_start(&r->op, args, &r->child);
     case STEP_DEPLOY:
         return step_deploy_start(&r->op, args, &r->child);
+    case STEP_FUNCTION:
+        return step_function_start(&r->op, args, &r->child);
     }
     return CTCD_E_PLUGIN;
 }
@@ -342,7 +345,8 @@ static void run_done(ctcd_op *op) {
     r->uuid = r->owner = NULL;
 }
 
-static const struct op_kind RUN = {"run", run_step_op, run_done};
+static const struct op_kind RUN = {
+    .name = "run", .step = run_step_op, .done = run_done, .outer = true};
 
 /* ---- making ---- */
 
@@ -425,7 +429,9 @@ int run_new_by_hand(ctcd_pipeline *pipeline, int64_t timeout_ms, ctcd_op **ret, 
     int rc = make(pipeline->object.ctx, timeout_ms, &r, err);
     if (rc)
         return rc;
-    rc = record_by_hand(r, pipeline, err);
+    rc = pipeline_check_functions(r->op.ctx, &pipeline->spec, err);
+    if (!rc)
+        rc = record_by_hand(r, pipeline, err);
     if (rc)
         op_unref(&r->op);
     else

@@ -79,6 +79,7 @@ int64_t step_next_attempt(const struct step_args *args);
 int step_command_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);
 int step_decide_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);
 int step_deploy_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);
+int step_function_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);
 
 /* HOME/runs/RUN[/step[/attempt]]; owned. */
 char *run_folder(ctcd_context *ctx, const char *run);
@@ -93,6 +94,10 @@ int step_incumbent(const struct run_view *run, const struct step_spec *deploy, c
 /* A row for an attempt that begins now. */
 int step_begin(const struct step_args *args, int64_t attempt, const char *folder, const char *log,
                ctcd_error **err);
+/* Ends an attempt that a dead process left, which cannot be gone on with: interrupted, or, where a crash
+   fails the step, failed (then CTCD_E_FAILED). stop: the op's. */
+int step_end_left(const struct step_args *args, const struct store_step *left, int stop,
+                  ctcd_error **err);
 int step_end(const struct step_args *args, int64_t attempt, enum store_step_status status,
              const char *error, const struct store_artifact *artifacts, size_t count,
              const struct store_decision *decision, ctcd_error **err);

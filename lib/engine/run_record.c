@@ -125,8 +125,8 @@ static int read_steps(ctcd_context *ctx, ctcd_run *run, ctcd_error **err) {
 static int add_output(struct run_step *step, const struct store_artifact *artifact,
                       ctcd_error **err) {
     _cleanup_(json_done) struct json *outputs = parsed(step->outputs);
-    struct json *value = artifact->kind == STORE_ARTIFACT_URI ? json_new_text(artifact->value)
-                                                              : parsed(artifact->value);
+    struct json *value = artifact->kind == STORE_ARTIFACT_VALUE ? parsed(artifact->value)
+                                                                : json_new_text(artifact->value);
     char *text = json_set_new(outputs, artifact->name, value) ? json_to_text(outputs) : NULL;
     if (!text)
         return error_nomem(err);

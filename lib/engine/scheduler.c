@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/runname.h"
+#include "engine/function.h"
 #include "engine/pipeline.h"
 #include "engine/run.h"
 #include "engine/schedule.h"
@@ -23,6 +24,7 @@ struct scheduler {
     int64_t offset_ms;     /* of the wall clock to the monotonic one, at the last look */
     ctcd_op *run;
     char *uuid;      /* of the run */
+    char *functions; /* that this context has, as the store takes them */
     int64_t next_ms; /* wall clock: earliest fire that is to come, INT64_MAX = none */
 };
 
@@ -237,6 +239,14 @@ static void notice_jump(struct scheduler *s, int64_t now) {
     s->offset_ms = offset;
 }
 
+/* Pipelines with functions that are not registered here are somebody else's. */
+static int look_at_mine(struct scheduler *s, const struct store_schedule *record, int64_t now) {
+    bool mine = false;
+    int rc = store_pipeline_fits(s->op.ctx->store, record->pipeline, record->digest, s->functions,
+                                 &mine, OP_ERR(&s->op));
+    return rc || !mine ? rc : look_at(s, record, now);
+}
+
 static int look_at_all(struct scheduler *s) {
     ctcd_context *ctx = s->op.ctx;
     _cleanup_(store_schedules_done) struct store_schedules all = {0};
@@ -246,7 +256,7 @@ static int look_at_all(struct scheduler *s) {
     s->next_ms = INT64_MAX;
     for (size_t i = 0; !rc && i < all.count; i++)
         if (!all.items[i].ended)
-            rc = look_at(s, &all.items[i], now);
+            rc = look_at_mine(s, &all.items[i], now);
     return rc;
 }
 
@@ -257,6 +267,7 @@ static int next_orphan(struct scheduler *s, char **ret) {
     ctcd_context *ctx = s->op.ctx;
     _cleanup_(store_runs_done) struct store_runs all = {0};
     struct store_run_query query = {.statuses = STORE_STATUS(STORE_RUN_RUNNING),
+                                    .functions = s->functions,
                                     .oldest_first = true};
     int rc = store_run_list(ctx->store, &query, &all, OP_ERR(&s->op));
     for (size_t i = 0; !rc && i < all.count; i++) {
@@ -277,8 +288,8 @@ static int next_run(struct scheduler *s, char **ret) {
     if (rc || *ret)
         return rc;
     _cleanup_(store_run_done) struct store_run run = {0};
-    rc = store_run_claim_next_buffered(ctx->store, 0, s->owner, context_wall(ctx), &run,
-                                       OP_ERR(&s->op));
+    rc = store_run_claim_next_buffered(ctx->store, 0, s->functions, s->owner, context_wall(ctx),
+                                       &run, OP_ERR(&s->op));
     if (rc)
         return rc == CTCD_NONE ? 0 : rc;
     *ret = mem_steal(&run.uuid);
@@ -316,7 +327,8 @@ static int drive_run(struct scheduler *s) {
 
 static int unfinished(struct scheduler *s, int64_t *ret) {
     struct store_run_query query = {.statuses = STORE_STATUS(STORE_RUN_RUNNING) |
-                                                STORE_STATUS(STORE_RUN_PENDING)};
+                                                STORE_STATUS(STORE_RUN_PENDING),
+                                    .functions = s->functions};
     return store_run_count(s->op.ctx->store, &query, ret, OP_ERR(&s->op));
 }
 
@@ -355,11 +367,19 @@ static int stopped(struct scheduler *s) {
     return op_fail_stopped(&s->op);
 }
 
+/* They may become more while it runs. */
+static int take_functions(struct scheduler *s) {
+    mem_free(s->functions);
+    return (s->functions = functions_json(s->op.ctx)) ? 0 : error_nomem(OP_ERR(&s->op));
+}
+
 static int scheduler_step(ctcd_op *op) {
     struct scheduler *s = (struct scheduler *)op;
     if (op->stop)
         return stopped(s);
     int rc = s->lock ? 0 : begin(s);
+    if (!rc)
+        rc = take_functions(s);
     if (!rc)
         rc = look_at_all(s);
     if (!rc)
@@ -381,10 +401,12 @@ static void scheduler_done(ctcd_op *op) {
     op_drop(&s->run);
     lockfile_done(&s->lock);
     mem_free(s->uuid);
-    s->uuid = NULL;
+    mem_free(s->functions);
+    s->uuid = s->functions = NULL;
 }
 
-static const struct op_kind SCHEDULER = {"scheduler", scheduler_step, scheduler_done};
+static const struct op_kind SCHEDULER = {
+    .name = "scheduler", .step = scheduler_step, .done = scheduler_done, .outer = true};
 
 int scheduler_new(ctcd_context *ctx, uint32_t flags, ctcd_op **ret, ctcd_error **err) {
     struct store *store = NULL;

@@ -277,7 +277,7 @@ static void start_done(ctcd_op *op) {
     error_done(&s->why);
 }
 
-static const struct op_kind START = {"start", start_step, start_done};
+static const struct op_kind START = {.name = "start", .step = start_step, .done = start_done};
 
 int start_new(ctcd_context *ctx, const char *uuid, int64_t timeout_ms, ctcd_op **ret,
               ctcd_error **err) {

@@ -47,9 +47,21 @@ int step_end(const struct step_args *args, int64_t attempt, enum store_step_stat
     return store_step_end(args->run->ctx->store, &end, err);
 }
 
+/* A decision costs nothing and changes nothing: it is made anew whatever the pipeline says. */
+int step_end_left(const struct step_args *args, const struct store_step *left, int stop,
+                  ctcd_error **err) {
+    static const char why[] = "it was interrupted";
+    bool fails = args->step->kind != STEP_DECIDE && args->run->pipeline->spec.crash_fails;
+    enum store_step_status status = stop    ? STORE_STEP_CANCELED
+                                    : fails ? STORE_STEP_FAILED
+                                            : STORE_STEP_INTERRUPTED;
+    int rc = step_end(args, left->attempt, status, why, NULL, 0, NULL, err);
+    return rc || !fails ? rc : error_set(err, CTCD_E_FAILED, NULL, "%s", why);
+}
+
 static int artifact_json(const struct store_artifact *artifact, struct json **ret,
                          ctcd_error **err) {
-    if (artifact->kind == STORE_ARTIFACT_URI)
+    if (artifact->kind != STORE_ARTIFACT_VALUE)
         return (*ret = json_new_text(artifact->value)) ? 0 : error_nomem(err);
     return json_parse(artifact->value, strlen(artifact->value), 1 << 24, JSON_PYTHON,
                       artifact->name, ret, err);
@@ -70,17 +82,12 @@ int run_output(const struct run_view *run, const struct output_ref *ref, struct 
     int rc = store_artifact_list(run->ctx->store, run->record.uuid, ref->step, &all, err);
     if (rc)
         return rc;
-    const struct step_spec *step = pipeline_spec_step(&run->pipeline->spec, ref->step);
     for (size_t i = 0; i < all.count; i++) {
         if (strcmp(all.items[i].name, ref->output) != 0)
             continue;
-        _cleanup_(json_done) struct json *value = NULL;
-        rc = artifact_json(&all.items[i], &value, err);
-        if (!rc && step && step->kind == STEP_DEPLOY && strcmp(ref->output, "service") == 0)
-            return fresh_service(run->ctx, json_text(value) ? json_text(value) : "", ret, err);
-        if (!rc)
-            *ret = mem_steal(&value);
-        return rc;
+        if (all.items[i].kind == STORE_ARTIFACT_SERVICE)
+            return fresh_service(run->ctx, all.items[i].value, ret, err);
+        return artifact_json(&all.items[i], ret, err);
     }
     return error_set(err, CTCD_E_NOT_FOUND, NULL, "the step %s left no output \"%s\"", ref->step,
                      ref->output);

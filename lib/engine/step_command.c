@@ -10,9 +10,9 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "engine/run.h"
+#include "engine/step_outputs.h"
 #include "io/file.h"
 #include "io/process.h"
-#include "io/tree.h"
 
 #define OUTPUTS_MOST_BYTES (1 << 20)
 #define GENERATION 1 /* each attempt has a folder of its own */
@@ -210,71 +210,6 @@ static int take_up(struct command *c) {
 
 /* ---- outputs ---- */
 
-struct artifacts {
-    struct store_artifact *items;
-    size_t count;
-};
-
-static void artifacts_done(struct artifacts *a) {
-    for (size_t i = 0; i < a->count; i++) {
-        mem_free(a->items[i].name);
-        mem_free(a->items[i].value);
-        mem_free(a->items[i].sha256);
-    }
-    mem_free(a->items);
-}
-
-/* Does a text name something in the artifacts folder, wherever links lead? What should be there and is not
-   is an error: it would be missed only later. */
-static int in_artifacts(struct command *c, const char *name, const char *text, bool *ret) {
-    _cleanup_(mem_free_ptr) char *folder = NULL;
-    _cleanup_(mem_free_ptr) char *real = NULL;
-    *ret = false;
-    if (!text || text[0] != '/')
-        return 0;
-    int rc = file_real_path(c->artifacts, &folder, NULL);
-    if (!rc)
-        rc = file_real_path(text, &real, NULL);
-    if (rc == CTCD_E_NOMEM)
-        return error_nomem(err_of(c));
-    if (rc && text_starts(text, c->artifacts))
-        return error_set(err_of(c), CTCD_E_FAILED, NULL,
-                         "its output \"%s\" names %.200s, which is not there", name, text);
-    if (rc || !text_starts(real, folder))
-        return 0;
-    *ret = real[strlen(folder)] == '/' || !real[strlen(folder)];
-    return 0;
-}
-
-/* A text that names something inside the artifacts folder is an artifact by URI, hashed. */
-static int add_artifact(struct command *c, struct artifacts *all, const char *name,
-                        const struct json *value) {
-    struct store_artifact *a = &all->items[all->count++];
-    const char *text = json_text(value);
-    char hash[65] = "";
-    bool inside = false;
-    int rc = in_artifacts(c, name, text, &inside);
-    if (!rc && inside && (rc = tree_hash(text, hash, err_of(c))))
-        error_prefix(err_of(c), "output \"%s\"", name);
-    if (rc)
-        return rc;
-    a->name = mem_copy_text(name);
-    a->kind = inside ? STORE_ARTIFACT_URI : STORE_ARTIFACT_VALUE;
-    a->value = inside ? mem_copy_text(text) : json_to_text(value);
-    a->sha256 = mem_copy_text(hash);
-    return a->name && a->value && a->sha256 ? 0 : error_nomem(err_of(c));
-}
-
-static int undeclared(struct command *c, const char *name) {
-    size_t count = strv_count(c->args.step->outputs);
-    const char *near = text_nearest(name, (const char *const *)c->args.step->outputs, count);
-    _cleanup_(mem_free_ptr) char *hint =
-        near ? mem_text("did you mean \"%s\"?", near)
-             : mem_copy_text("declare it under outputs: of the step");
-    return error_set(err_of(c), CTCD_E_FAILED, hint,
-                     "it wrote an output \"%s\", which the step does not declare", name);
-}
-
 static int read_outputs(struct command *c, struct json **ret) {
     _cleanup_(mem_free_ptr) char *path = path_join(c->folder, "outputs.json");
     if (!path)
@@ -296,36 +231,14 @@ static int read_outputs(struct command *c, struct json **ret) {
     return rc;
 }
 
-/* A misspelt one is named before the one that is missing because of it. */
-static int compare_names(struct command *c, const struct json *outputs) {
-    char **declared = c->args.step->outputs;
-    for (struct json_iter i = json_members(outputs); json_next(&i);)
-        if (!strv_has(declared, i.key))
-            return undeclared(c, i.key);
-    for (size_t i = 0; declared && declared[i]; i++)
-        if (!json_get(outputs, declared[i]))
-            return error_set(err_of(c), CTCD_E_FAILED, "write it to the file named by CTCD_OUTPUTS",
-                             "it did not write its output \"%s\"", declared[i]);
-    return 0;
-}
-
-static int collect(struct command *c, struct artifacts *all) {
-    _cleanup_(json_done) struct json *outputs = NULL;
-    int rc = read_outputs(c, &outputs);
-    if (!rc)
-        rc = compare_names(c, outputs);
-    if (!rc && !(all->items = mem_array(json_size(outputs) + 1, sizeof(*all->items))))
-        rc = error_nomem(err_of(c));
-    for (struct json_iter i = json_members(outputs); !rc && json_next(&i);)
-        rc = add_artifact(c, all, i.key, i.value);
-    return rc;
-}
-
 /* ---- the end of an attempt ---- */
 
 static int complete(struct command *c) {
-    _cleanup_(artifacts_done) struct artifacts all = {0};
-    int rc = collect(c, &all);
+    _cleanup_(json_done) struct json *outputs = NULL;
+    _cleanup_(step_artifacts_done) struct step_artifacts all = {0};
+    int rc = read_outputs(c, &outputs);
+    if (!rc)
+        rc = step_collect(c->args.step, c->artifacts, outputs, NULL, &all, err_of(c));
     if (!rc)
         rc = step_end(&c->args, c->attempt, STORE_STEP_COMPLETED, NULL, all.items, all.count, NULL,
                       err_of(c));
@@ -517,7 +430,7 @@ static void command_done(ctcd_op *op) {
     c->folder = c->artifacts = c->log = NULL;
 }
 
-static const struct op_kind COMMAND = {"step", command_step, command_done};
+static const struct op_kind COMMAND = {.name = "step", .step = command_step, .done = command_done};
 
 int step_command_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret) {
     ctcd_op *op = NULL;

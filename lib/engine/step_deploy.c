@@ -14,22 +14,10 @@ struct built_in {
     bool kept;      /* the incumbent is the result */
 };
 
-/* An attempt that a dead process left is over: the step is decided or deployed anew, the latter unless the
-   pipeline says that a crash fails it. */
-static int end_left(struct built_in *b, const struct store_step *left) {
-    static const char why[] = "it was interrupted";
-    bool fails = b->args.step->kind == STEP_DEPLOY && b->args.run->pipeline->spec.crash_fails;
-    enum store_step_status status = b->op.stop ? STORE_STEP_CANCELED
-                                    : fails    ? STORE_STEP_FAILED
-                                               : STORE_STEP_INTERRUPTED;
-    int rc = step_end(&b->args, left->attempt, status, why, NULL, 0, NULL, OP_ERR(&b->op));
-    return rc || !fails ? rc : error_set(OP_ERR(&b->op), CTCD_E_FAILED, NULL, "%s", why);
-}
-
 static int begin(struct built_in *b) {
     const struct store_step *left = step_left(&b->args);
     b->begun = true;
-    int rc = left ? end_left(b, left) : 0;
+    int rc = left ? step_end_left(&b->args, left, b->op.stop, OP_ERR(&b->op)) : 0;
     if (!rc && b->op.stop)
         rc = op_fail_stopped(&b->op);
     return rc ? rc : step_begin(&b->args, b->attempt, NULL, NULL, OP_ERR(&b->op));
@@ -156,7 +144,7 @@ static int decide_step(ctcd_op *op) {
     return rc ? failed(b, rc) : 0;
 }
 
-static const struct op_kind DECIDE = {"step", decide_step, built_in_done};
+static const struct op_kind DECIDE = {.name = "step", .step = decide_step, .done = built_in_done};
 
 int step_decide_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret) {
     return start(parent, &DECIDE, args, ret);
@@ -297,11 +285,11 @@ static int end_deploy(struct built_in *b) {
     if (rc < 0)
         return failed(b, rc);
     _cleanup_(object_done) ctcd_service *service = op_steal_result(b->child, OP_SERVICE);
-    _cleanup_(mem_free_ptr) char *value = service ? mem_text("\"%s\"", service->record.uuid) : NULL;
+    _cleanup_(mem_free_ptr) char *value = service ? mem_copy_text(service->record.uuid) : NULL;
     if (!value)
         return failed(b, error_nomem(OP_ERR(&b->op)));
     char name[] = "service";
-    struct store_artifact artifact = {.name = name, .kind = STORE_ARTIFACT_VALUE, .value = value};
+    struct store_artifact artifact = {.name = name, .kind = STORE_ARTIFACT_SERVICE, .value = value};
     rc = step_end(&b->args, b->attempt, STORE_STEP_COMPLETED, NULL, &artifact, 1, NULL,
                   OP_ERR(&b->op));
     if (!rc)
@@ -327,7 +315,7 @@ static int deploy_step(ctcd_op *op) {
     return end_deploy(b);
 }
 
-static const struct op_kind DEPLOY = {"step", deploy_step, built_in_done};
+static const struct op_kind DEPLOY = {.name = "step", .step = deploy_step, .done = built_in_done};
 
 int step_deploy_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret) {
     return start(parent, &DEPLOY, args, ret);

@@ -204,8 +204,8 @@ static void stop_done(ctcd_op *op) {
     store_revisions_done(&s->revisions);
 }
 
-static const struct op_kind STOP = {"stop", stop_step, stop_done};
-static const struct op_kind DELETE = {"delete", stop_step, stop_done};
+static const struct op_kind STOP = {.name = "stop", .step = stop_step, .done = stop_done};
+static const struct op_kind DELETE = {.name = "delete", .step = stop_step, .done = stop_done};
 
 static int make(ctcd_context *ctx, const struct op_kind *kind, const char *uuid, uint32_t flags,
                 int64_t timeout_ms, ctcd_op **ret, ctcd_error **err) {

@@ -56,7 +56,8 @@ static void take_down_done(ctcd_op *op) {
     revision_done(&t->revision);
 }
 
-static const struct op_kind TAKE_DOWN = {"stop of a revision", take_down_step, take_down_done};
+static const struct op_kind TAKE_DOWN = {
+    .name = "stop of a revision", .step = take_down_step, .done = take_down_done};
 
 int take_down_start(ctcd_op *parent, struct backend *backend, const char *service,
                     const char *model, int64_t number, uint32_t flags, ctcd_op **ret) {

@@ -7,8 +7,8 @@
 
 struct store_pipeline {
     char *name, *digest;
-    char *spec; /* canonical JSON */
-    bool bound; /* has function steps: only a context that registered the same digest may run it */
+    char *spec;      /* canonical JSON */
+    char *functions; /* JSON array of names: only who has them all may run it; "" = everybody */
     int64_t used_ms; /* last put */
 };
 struct store_pipelines {
@@ -25,6 +25,9 @@ int store_pipeline_put(struct store *store, const struct store_pipeline *pipelin
 /* digest NULL = the newest of that name. */
 int store_pipeline_get(struct store *store, const char *name, const char *digest,
                        struct store_pipeline *ret, ctcd_error **err);
+/* Can somebody run it who has these functions (a JSON array of names)? */
+int store_pipeline_fits(struct store *store, const char *name, const char *digest,
+                        const char *functions, bool *ret, ctcd_error **err);
 /* The newest of each name, by name. */
 int store_pipeline_list(struct store *store, struct store_pipelines *ret, ctcd_error **err);
 

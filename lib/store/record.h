@@ -82,6 +82,16 @@ int record_find_uuid(struct store *store, const struct record_key *key, const ch
                      char ret_uuid[37], ctcd_error **err);
 int record_not_found(const struct record_key *key, const char *name, ctcd_error **err);
 
+/* SQL, of a pipeline p: does it need a function that is not in a JSON array of names? Of a run: is its
+   pipeline such a one? */
+#define STORE_MISSES(have)                                                                         \
+    "EXISTS (SELECT 1 FROM json_each(CASE p.functions WHEN '' THEN '[]' ELSE p.functions END)"     \
+    " WHERE value NOT IN (SELECT value FROM json_each(" have ")))"
+
+#define STORE_RUN_MISSES(have)                                                                     \
+    "EXISTS (SELECT 1 FROM pipelines p WHERE p.name = runs.pipeline AND p.digest = runs.digest"    \
+    " AND " STORE_MISSES(have) ")"
+
 /* Ends what db_begin began: commits where rc is 0, else rolls back. Returns rc or why it was not
    committed. A positive rc rolls back, too. */
 int record_finish(struct store *store, int rc, ctcd_error **err);

@@ -116,19 +116,18 @@ int store_fire_claim(struct store *store, const struct store_fire *fire, ctcd_er
     return record_finish(store, rc, err);
 }
 
-int store_run_claim_next_buffered(struct store *store, int64_t schedule_id, const char *owner,
-                                  int64_t now_ms, struct store_run *ret, ctcd_error **err) {
+int store_run_claim_next_buffered(struct store *store, int64_t schedule_id, const char *functions,
+                                  const char *owner, int64_t now_ms, struct store_run *ret,
+                                  ctcd_error **err) {
     int rc = db_begin(store->db, err);
     if (rc)
         return rc;
     _cleanup_(store_run_done) struct store_run run = {0};
     rc = record_get(store,
-                    SELECT_RUNS
-                    "WHERE status = 'pending' AND owner = ''"
-                    " AND (?1 = 0 OR schedule_id = ?1) AND NOT EXISTS (SELECT 1 FROM pipelines p"
-                    " WHERE p.name = runs.pipeline AND p.digest = runs.digest AND p.bound)"
-                    " ORDER BY ifnull(nominal_ms, created_ms), id LIMIT 1",
-                    DB_VALUES(DB_INT(schedule_id)), &record, &run, err);
+                    SELECT_RUNS "WHERE status = 'pending' AND owner = ''"
+                                " AND (?1 = 0 OR schedule_id = ?1) AND NOT " STORE_RUN_MISSES(
+                                    "?2") " ORDER BY ifnull(nominal_ms, created_ms), id LIMIT 1",
+                    DB_VALUES(DB_INT(schedule_id), DB_TEXT(functions)), &record, &run, err);
     if (!rc)
         rc = db_run(
             store->db,
@@ -208,11 +207,13 @@ int store_run_get(struct store *store, const char *name, struct store_run *ret, 
 #define MATCHING                                                                                   \
     "WHERE (?1 = '' OR pipeline = ?1) AND (?2 = '' OR schedule = ?2) AND (?3 = '' OR owner = ?3)"  \
     " AND (?5 = 0 OR schedule_id = ?5)"                                                            \
-    " AND (?4 = 0 OR 1 & (?4 >> CASE status WHEN 'pending' THEN 0 WHEN 'running' THEN 1"           \
-    " WHEN 'completed' THEN 2 WHEN 'failed' THEN 3 WHEN 'canceled' THEN 4 ELSE 5 END)) "
+    " AND (?6 = '' OR NOT " STORE_RUN_MISSES(                                                      \
+        "?6") ")"                                                                                  \
+              " AND (?4 = 0 OR 1 & (?4 >> CASE status WHEN 'pending' THEN 0 WHEN 'running' THEN 1" \
+              " WHEN 'completed' THEN 2 WHEN 'failed' THEN 3 WHEN 'canceled' THEN 4 ELSE 5 END)) "
 #define QUERY_VALUES(query)                                                                        \
     DB_TEXT((query)->pipeline), DB_TEXT((query)->schedule), DB_TEXT((query)->owner),               \
-        DB_INT((query)->statuses), DB_INT((query)->schedule_id)
+        DB_INT((query)->statuses), DB_INT((query)->schedule_id), DB_TEXT((query)->functions)
 
 int store_run_list(struct store *store, const struct store_run_query *query, struct store_runs *ret,
                    ctcd_error **err) {
@@ -222,9 +223,9 @@ int store_run_list(struct store *store, const struct store_run_query *query, str
                                       {0}};
     struct record_list list;
     int rc = query->oldest_first
-                 ? record_list(store, SELECT_RUNS MATCHING "ORDER BY id LIMIT ?6 OFFSET ?7", values,
+                 ? record_list(store, SELECT_RUNS MATCHING "ORDER BY id LIMIT ?7 OFFSET ?8", values,
                                &record, &list, err)
-                 : record_list(store, SELECT_RUNS MATCHING "ORDER BY id DESC LIMIT ?6 OFFSET ?7",
+                 : record_list(store, SELECT_RUNS MATCHING "ORDER BY id DESC LIMIT ?7 OFFSET ?8",
                                values, &record, &list, err);
     if (!rc)
         *ret = (struct store_runs){list.items, list.count};

@@ -53,9 +53,11 @@ struct store_fire {
 int store_fire_claim(struct store *store, const struct store_fire *fire, ctcd_error **err);
 
 /* The PENDING run that is nobody's with the smallest (nominal, created), of this schedule (0 = any),
-   becomes RUNNING and the owner's. Runs of bound pipelines are left alone. CTCD_NONE: there is none. */
-int store_run_claim_next_buffered(struct store *store, int64_t schedule_id, const char *owner,
-                                  int64_t now_ms, struct store_run *ret, ctcd_error **err);
+   becomes RUNNING and the owner's. functions: the owner's, a JSON array of names; runs of pipelines that
+   need others are left alone. CTCD_NONE: there is none. */
+int store_run_claim_next_buffered(struct store *store, int64_t schedule_id, const char *functions,
+                                  const char *owner, int64_t now_ms, struct store_run *ret,
+                                  ctcd_error **err);
 /* A RUNNING run of a dead process gets a new owner. CTCD_NONE: it is not old_owner's, or has ended. */
 int store_run_take_over(struct store *store, const char *uuid, const char *old_owner,
                         const char *new_owner, ctcd_error **err);
@@ -71,6 +73,7 @@ struct store_run_query {
     const char *pipeline, *schedule, *owner; /* NULL = any */
     int64_t schedule_id;   /* 0 = any; a schedule of that name may have been there before */
     uint32_t statuses;     /* STORE_STATUS(...) | ...; 0 = any */
+    const char *functions; /* JSON array: only of pipelines that need no others; NULL = any */
     bool oldest_first;     /* else newest first */
     int64_t limit, offset; /* limit 0 = no limit */
 };
@@ -123,8 +126,9 @@ int store_step_find_cached(struct store *store, const char *pipeline, const char
                            const char *cache_key, struct store_step *ret, ctcd_error **err);
 
 enum store_artifact_kind {
-    STORE_ARTIFACT_VALUE, /* value is JSON text */
-    STORE_ARTIFACT_URI,   /* value is a URI */
+    STORE_ARTIFACT_VALUE,   /* value is JSON text */
+    STORE_ARTIFACT_URI,     /* value is a URI */
+    STORE_ARTIFACT_SERVICE, /* value is the UUID of a service: who gets it sees it as it is then */
 };
 struct store_artifact {
     char *run, *step, *name;

@@ -22,7 +22,7 @@ static const char *const version_1[] = {
 
     "CREATE TABLE pipelines (id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " name TEXT NOT NULL CHECK (name <> ''), digest TEXT NOT NULL, spec TEXT NOT NULL,"
-    " bound INTEGER NOT NULL, used_ms INTEGER, use INTEGER NOT NULL, UNIQUE (name, digest));"
+    " functions TEXT NOT NULL, used_ms INTEGER, use INTEGER NOT NULL, UNIQUE (name, digest));"
     "CREATE INDEX pipelines_newest ON pipelines (name, use);",
 
     "CREATE TABLE schedules (id INTEGER PRIMARY KEY AUTOINCREMENT,"

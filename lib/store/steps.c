@@ -24,6 +24,7 @@ static const struct record step_record = RECORD(store_step, step_fields);
 static const char *const kinds[] = {
     [STORE_ARTIFACT_VALUE] = "value",
     [STORE_ARTIFACT_URI] = "uri",
+    [STORE_ARTIFACT_SERVICE] = "service",
 };
 static const struct field artifact_fields[] = {
     FIELD(store_artifact, run, FIELD_TEXT),   FIELD(store_artifact, step, FIELD_TEXT),

@@ -108,7 +108,7 @@ static int do_run(struct store *s, ctcd_error **why) {
     struct store_decisions decisions = {0};
     struct store_runs runs = {0};
     struct store_run_query query = {.limit = 10};
-    int rc = store_run_claim_next_buffered(s, id, "me", 5, &run, why);
+    int rc = store_run_claim_next_buffered(s, id, "[]", "me", 5, &run, why);
     if (!rc)
         rc = store_step_add(s, &step, why);
     if (!rc)

@@ -278,7 +278,7 @@ START_TEST(wrong_values) {
     refused(&spec, "delay", NULL);
     spec = digits();
     spec.steps[0].kind = (enum step_kind)0;
-    refused(&spec, "command, decide, deploy", NULL);
+    refused(&spec, "command, function, decide, deploy", NULL);
     spec = digits();
     add_text(&spec.on_failure, "${HOME}");
     refused(&spec, "on_failure: \"${HOME}\" is no reference", NULL);

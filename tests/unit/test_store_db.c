@@ -113,9 +113,11 @@ START_TEST(words_that_nobody_knows_are_damage) {
     ck_assert_ptr_null(run.uuid);
     raw("UPDATE runs SET status = '', uuid = 'short'");
     FAILS(store_run_get(store, "run1", &run, &err), CTCD_E_CORRUPT, "column uuid of runs");
-    raw("UPDATE pipelines SET bound = 2");
-    struct store_pipelines list = {0};
-    FAILS(store_pipeline_list(store, &list, &err), CTCD_E_CORRUPT, "column bound of pipelines");
+    int64_t id = 0;
+    OK(add_schedule(store, 1, &id));
+    raw("UPDATE schedules SET paused = 2");
+    struct store_schedules list = {0};
+    FAILS(store_schedule_list(store, &list, &err), CTCD_E_CORRUPT, "column paused of schedules");
     ck_assert_ptr_null(list.items);
 }
 END_TEST

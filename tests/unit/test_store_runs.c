@@ -105,7 +105,7 @@ START_TEST(buffered_runs_are_claimed_in_order) {
     OK(add_running(store, 1, "else")); /* is somebody's */
     struct store_run run = {0};
     for (int number = 11; number <= 13; number++) {
-        OK(store_run_claim_next_buffered(store, number == 12 ? 0 : id, "me", 55, &run, &err));
+        OK(store_run_claim_next_buffered(store, number == 12 ? 0 : id, "[]", "me", 55, &run, &err));
         ck_assert_str_eq(run.uuid, uuid_of(number));
         ck_assert_str_eq(run.owner, "me");
         ck_assert_int_eq(run.status, STORE_RUN_RUNNING);
@@ -113,19 +113,27 @@ START_TEST(buffered_runs_are_claimed_in_order) {
         store_run_done(&run);
         expect_run(number, STORE_RUN_RUNNING, "me");
     }
-    ck_assert_int_eq(store_run_claim_next_buffered(store, 0, "me", 55, &run, &err), CTCD_NONE);
+    ck_assert_int_eq(store_run_claim_next_buffered(store, 0, "[]", "me", 55, &run, &err),
+                     CTCD_NONE);
     ck_assert_ptr_null(run.uuid);
 }
 END_TEST
 
-START_TEST(bound_pipelines_are_left_alone) {
+START_TEST(bound_pipelines_are_left_to_who_has_their_functions) {
     add_buffered();
-    raw("UPDATE pipelines SET bound = 1");
+    raw("UPDATE pipelines SET functions = '[\"b\", \"a\"]'");
     struct store_run run = {0};
-    ck_assert_int_eq(store_run_claim_next_buffered(store, 0, "me", 55, &run, &err), CTCD_NONE);
-    raw("UPDATE pipelines SET bound = 0");
-    ck_assert_int_eq(store_run_claim_next_buffered(store, id + 1, "me", 55, &run, &err), CTCD_NONE);
-    OK(store_run_claim_next_buffered(store, id, "me", 55, &run, &err));
+    ck_assert_int_eq(store_run_claim_next_buffered(store, 0, "[]", "me", 55, &run, &err),
+                     CTCD_NONE);
+    const char *some = "[\"c\", \"a\"]", *all = "[\"a\", \"b\", \"c\"]";
+    ck_assert_int_eq(store_run_claim_next_buffered(store, 0, some, "me", 55, &run, &err),
+                     CTCD_NONE);
+    OK(store_run_claim_next_buffered(store, 0, all, "me", 55, &run, &err));
+    store_run_done(&run);
+    raw("UPDATE pipelines SET functions = ''");
+    ck_assert_int_eq(store_run_claim_next_buffered(store, id + 1, "[]", "me", 55, &run, &err),
+                     CTCD_NONE);
+    OK(store_run_claim_next_buffered(store, id, "[]", "me", 55, &run, &err));
     store_run_done(&run);
 }
 END_TEST
@@ -364,7 +372,7 @@ END_TEST
 
 SUITE_MAIN_WITH("store_runs", setup, home_teardown, a_run_comes_back, what_a_run_must_be,
                 uuids_may_be_cut_short, buffered_runs_are_claimed_in_order,
-                bound_pipelines_are_left_alone, only_the_owner_ends_a_run,
+                bound_pipelines_are_left_to_who_has_their_functions, only_the_owner_ends_a_run,
                 a_pending_run_is_ended_by_anybody, runs_are_found_by_what_they_are,
                 an_attempt_begins_once, a_step_ends_with_all_that_it_leaves,
                 a_step_ends_whole_or_not_at_all, what_is_known_already_is_found)

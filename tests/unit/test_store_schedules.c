@@ -9,9 +9,11 @@ static void setup(void) {
     OK(add_schedule(store, 1, &id));
 }
 
+static char functions[] = "[\"a\"]";
+
 static int put(char *name, char *digest, char *spec, int64_t used_ms) {
     const struct store_pipeline pipeline = {
-        .name = name, .digest = digest, .spec = spec, .used_ms = used_ms, .bound = *spec == 'b'};
+        .name = name, .digest = digest, .spec = spec, .used_ms = used_ms, .functions = functions};
     return store_pipeline_put(store, &pipeline, &err);
 }
 
@@ -31,7 +33,12 @@ START_TEST(every_content_of_a_pipeline_stays) {
     struct store_pipeline got = {0};
     OK(store_pipeline_get(store, "a", "2", &got, &err));
     ck_assert_str_eq(got.spec, "bound");
-    ck_assert(got.bound);
+    ck_assert_str_eq(got.functions, functions);
+    bool fits = true;
+    OK(store_pipeline_fits(store, "a", "2", "[]", &fits, &err));
+    ck_assert(!fits);
+    OK(store_pipeline_fits(store, "a", "2", "[\"b\", \"a\"]", &fits, &err));
+    ck_assert(fits);
     ck_assert_int_eq(got.used_ms, 50);
     store_pipeline_done(&got);
     FAILS(store_pipeline_get(store, "a", "3", &got, &err), CTCD_E_NOT_FOUND, "digest 3");
@@ -196,7 +203,7 @@ END_TEST
 START_TEST(deleting_a_schedule_keeps_its_runs) {
     OK(claim(0));
     struct store_run run = {0};
-    OK(store_run_claim_next_buffered(store, id, "me", 9, &run, &err));
+    OK(store_run_claim_next_buffered(store, id, "[]", "me", 9, &run, &err));
     store_run_done(&run);
     OK(store_schedule_delete(store, id, 50, &err));
     ck_assert_int_eq(claim(3), CTCD_NONE);
