@@ -129,7 +129,7 @@ static const struct wrong {
     {"pipeline: p\nstep: {}\n", "2:1", "\"step\"", "steps"},
     {"pipeline: p\nsteps: []\n", "2:8", "steps", NULL},
     {"pipeline: p\nsteps: {}\n", "2:8", "steps", NULL},
-    {"pipeline: p\nsteps:\n  a: {}\n", "3:6", "command, decide, deploy", NULL},
+    {"pipeline: p\nsteps:\n  a: {}\n", "3:6", "command, function, decide, deploy", NULL},
     {"pipeline: p\nsteps:\n  a: {command: [x], deploy: {model_name: m, model_uri: ./m}}\n", "3:6",
      "exactly one", NULL},
     {"pipeline: p\nsteps:\n  a: {command: x}\n", "3:16", "list", NULL},
