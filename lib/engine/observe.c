@@ -245,8 +245,7 @@ static ctcd_status *make_status(struct observe *o, struct look *look) {
    more, and it is looked at anew. One that runs, runs, whatever was done. */
 static int look_again(struct observe *o, struct look *look) {
     ctcd_context *ctx = o->op.ctx;
-    if (o->op.stop || look->facts.operation_live || service_state_running(look->facts.observed) ||
-        look->rounds++ == LOOK_ROUNDS)
+    if (o->op.stop || service_state_running(look->facts.observed) || look->rounds++ == LOOK_ROUNDS)
         return 0;
     struct look now = {.rounds = look->rounds};
     memcpy(now.uuid, look->uuid, sizeof(now.uuid));
