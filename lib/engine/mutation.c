@@ -61,7 +61,7 @@ int mutation_enter(struct mutation *m, ctcd_op *op, const char *service) {
 int mutation_resolved(struct mutation *m, const char *result, ctcd_error **err) {
     if (!m->left.uuid)
         return 0;
-    int rc = store_operation_end(m->ctx->store, m->left.uuid, result, context_wall(m->ctx), err);
+    int rc = store_operation_resolve(m->ctx->store, &m->left, result, context_wall(m->ctx), err);
     if (!rc)
         store_operation_done(&m->left);
     return rc;

@@ -69,7 +69,7 @@ static int make_ours(struct run_op *r) {
                          store_run_status_name(record->status));
     if (rc || strcmp(record->owner, r->owner) == 0)
         return rc;
-    rc = store_run_take_over(store, r->uuid, record->owner, r->owner, err);
+    rc = store_run_take_over(store, r->uuid, record->owner, r->owner, context_wall(r->op.ctx), err);
     if (rc == CTCD_NONE)
         return error_set(err, CTCD_E_CONFLICT, NULL, "another process took up the run %s",
                          record->name);

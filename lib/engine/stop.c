@@ -138,7 +138,7 @@ static int forget(struct stop *s) {
         rc = store_begin(ctx->store, err);
     if (rc)
         return rc;
-    rc = store_service_remove(ctx->store, s->uuid, err);
+    rc = store_service_remove(ctx->store, s->uuid, context_wall(ctx), err);
     if (!rc)
         rc = store_operation_end(ctx->store, s->mutation.operation, "", context_wall(ctx), err);
     if (rc)

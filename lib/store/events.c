@@ -30,6 +30,45 @@ int store_event_add(struct store *store, const struct store_event *event, ctcd_e
                       &record, event, err);
 }
 
+#define COLUMNS "id, at_ms, subject_kind, subject, kind, message, data"
+/* A service's events name the run that asked for the revision. */
+#define MATCHING                                                                                   \
+    " WHERE id > ?1 AND (?2 = '' OR (subject_kind = 'service' AND subject = ?2))"                  \
+    " AND (?3 = '' OR (subject_kind = 'run' AND subject = ?3) OR (subject_kind = 'service'"        \
+    " AND json_extract(data, '$.run') = (SELECT name FROM runs WHERE uuid = ?3))) "
+
+int store_event_query(struct store *store, const struct store_event_query *query,
+                      struct store_events *ret, ctcd_error **err) {
+    const struct db_value values[] = {DB_INT(query->after_id),
+                                      DB_TEXT(query->service),
+                                      DB_TEXT(query->run),
+                                      DB_INT(query->limit > 0 ? query->limit : -1),
+                                      {0}};
+    struct record_list list;
+    int rc =
+        query->newest
+            ? record_list(store,
+                          "SELECT * FROM (SELECT " COLUMNS " FROM events" MATCHING
+                          "ORDER BY id DESC LIMIT ?4) ORDER BY id",
+                          values, &record, &list, err)
+            : record_list(store, "SELECT " COLUMNS " FROM events" MATCHING "ORDER BY id LIMIT ?4",
+                          values, &record, &list, err);
+    if (!rc)
+        *ret = (struct store_events){list.items, list.count};
+    return rc;
+}
+
+int store_event_service(struct store *store, const char *name, char ret_uuid[37],
+                        ctcd_error **err) {
+    static const struct record_key key = {
+        .noun = "service",
+        .list_command = "ctcd served-models list",
+        .by_prefix = "SELECT DISTINCT subject FROM events WHERE subject_kind = 'service'"
+                     " AND subject >= ?1 AND subject < ?2 ORDER BY subject LIMIT 5",
+    };
+    return record_find_uuid(store, &key, name, ret_uuid, err);
+}
+
 int store_event_list(struct store *store, int64_t after_id, const char *subject_kind,
                      const char *subject, int64_t limit, struct store_events *ret,
                      ctcd_error **err) {

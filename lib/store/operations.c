@@ -1,4 +1,5 @@
 /* The journal: what is being done to services, written before it is done. Called by the engine. */
+#include "store/note.h"
 #include "store/record.h"
 #include "store/services.h"
 
@@ -53,8 +54,7 @@ static int refuse_second(struct store *store, const struct store_operation *oper
                      store_operation_kind_name(open.kind), open.phase, open.owner);
 }
 
-int store_operation_begin(struct store *store, const struct store_operation *operation,
-                          ctcd_error **err) {
+static int insert(struct store *store, const struct store_operation *operation, ctcd_error **err) {
     int rc =
         record_run(store,
                    "INSERT INTO operations (uuid, service, kind, phase, from_revision, to_revision,"
@@ -63,6 +63,29 @@ int store_operation_begin(struct store *store, const struct store_operation *ope
                    " :deadline_ms, :owner, :begun_ms, 1, '')",
                    &record, operation, err);
     return rc == CTCD_E_EXISTS ? refuse_second(store, operation, err) : rc;
+}
+
+/* Starting and stopping take seconds, and their ends are told; a deploy may take minutes. */
+static int note_begin(struct store *store, const struct store_operation *operation,
+                      ctcd_error **err) {
+    if (operation->kind != STORE_OPERATION_DEPLOY)
+        return 0;
+    _cleanup_(mem_free_ptr) char *message =
+        mem_text("revision %lld", (long long)operation->to_revision);
+    return message ? note_service(store, operation->service, operation->to_revision, "deploy_begun",
+                                  message, operation->begun_ms, err)
+                   : error_nomem(err);
+}
+
+int store_operation_begin(struct store *store, const struct store_operation *operation,
+                          ctcd_error **err) {
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    rc = insert(store, operation, err);
+    if (!rc)
+        rc = note_begin(store, operation, err);
+    return record_finish(store, rc, err);
 }
 
 static int ended(const char *uuid, ctcd_error **err) {
@@ -92,13 +115,48 @@ int store_operation_set_revision(struct store *store, const char *uuid, int64_t 
     return rc || db_changes(store->db) ? rc : ended(uuid, err);
 }
 
+/* How a deploy, a start and a delete end well is told where it happens: in the switch, in the removal; what
+   fails is told with the service's error. */
+static int note_end(struct store *store, const char *uuid, int64_t now_ms, ctcd_error **err) {
+    _cleanup_(store_operation_done) struct store_operation operation = {0};
+    int rc = record_get(store, "SELECT " COLUMNS " FROM operations WHERE uuid = ?1",
+                        DB_VALUES(DB_TEXT(uuid)), &record, &operation, err);
+    if (rc || operation.kind != STORE_OPERATION_STOP)
+        return rc;
+    return note_service(store, operation.service, operation.from_revision, "service_stopped", "",
+                        now_ms, err);
+}
+
 int store_operation_end(struct store *store, const char *uuid, const char *result, int64_t now_ms,
                         ctcd_error **err) {
-    int rc = db_run(
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    rc = db_run(
         store->db,
         "UPDATE operations SET open = 0, result = ?2, ended_ms = ?3 WHERE uuid = ?1 AND open",
         DB_VALUES(DB_TEXT(uuid), DB_TEXT(result), DB_TIME(now_ms)), err);
-    return rc || db_changes(store->db) ? rc : ended(uuid, err);
+    if (!rc && db_changes(store->db) == 0)
+        rc = ended(uuid, err);
+    if (!rc && (!result || !*result))
+        rc = note_end(store, uuid, now_ms, err);
+    return record_finish(store, rc, err);
+}
+
+int store_operation_resolve(struct store *store, const struct store_operation *operation,
+                            const char *result, int64_t now_ms, ctcd_error **err) {
+    _cleanup_(mem_free_ptr) char *message =
+        mem_text("%s %s", store_operation_kind_name(operation->kind), result);
+    if (!message)
+        return error_nomem(err);
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    rc = store_operation_end(store, operation->uuid, result, now_ms, err);
+    if (!rc)
+        rc = note_service(store, operation->service, operation->to_revision, "interrupted", message,
+                          now_ms, err);
+    return record_finish(store, rc, err);
 }
 
 int store_operation_get_open(struct store *store, const char *service, struct store_operation *ret,

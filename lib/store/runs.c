@@ -1,6 +1,8 @@
 /* Runs, and the claim of a fire. Called by the engine. What their steps leave is in steps.c. */
 #include "store/runs.h"
 
+#include "base/time.h"
+#include "store/note.h"
 #include "store/record.h"
 
 static const char *const words[] = {
@@ -61,16 +63,39 @@ static int insert(struct store *store, const struct store_run *run, ctcd_error *
     return rc;
 }
 
+static int insert_noted(struct store *store, const struct store_run *run, const char *kind,
+                        const char *message, int64_t at_ms, ctcd_error **err) {
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    rc = insert(store, run, err);
+    if (!rc)
+        rc = note_run(store, run->uuid, NULL, kind, message, at_ms, err);
+    return record_finish(store, rc, err);
+}
+
+/* Who finds it pending is told for which instant; what is begun by hand begins at once. */
+static int insert_pending(struct store *store, const struct store_run *run, ctcd_error **err) {
+    char nominal[TIME_TEXT_SIZE];
+    time_to_text(run->nominal_ms, nominal);
+    _cleanup_(mem_free_ptr) char *message = mem_text("for %s", nominal);
+    if (!message)
+        return error_nomem(err);
+    return insert_noted(store, run, "run_claimed", run->nominal_ms == CTCD_TIME_NONE ? "" : message,
+                        run->created_ms, err);
+}
+
 int store_run_add(struct store *store, const struct store_run *run, ctcd_error **err) {
     struct store_run row = *run;
     if (run->status == STORE_RUN_PENDING) {
         row.owner = NULL;
         row.started_ms = CTCD_TIME_NONE;
-    } else if (run->status != STORE_RUN_RUNNING || !run->owner || !*run->owner) {
+        return insert_pending(store, &row, err);
+    }
+    if (run->status != STORE_RUN_RUNNING || !run->owner || !*run->owner)
         return error_set(err, CTCD_E_INVALID, NULL,
                          "a run begins pending, or running with an owner");
-    }
-    return insert(store, &row, err);
+    return insert_noted(store, &row, "run_started", "", run->started_ms, err);
 }
 
 static int add_fires(struct store *store, const struct store_fire *fire, char *schedule,
@@ -93,7 +118,7 @@ static int add_fires(struct store *store, const struct store_fire *fire, char *s
                               DB_TEXT(drop->reason)),
                     err);
     }
-    return rc;
+    return rc ? rc : note_drops(store, fire->schedule_id, fire->drops, fire->drop_count, err);
 }
 
 int store_fire_claim(struct store *store, const struct store_fire *fire, ctcd_error **err) {
@@ -133,6 +158,8 @@ int store_run_claim_next_buffered(struct store *store, int64_t schedule_id, cons
             store->db,
             "UPDATE runs SET status = 'running', owner = ?2, started_ms = ?3 WHERE uuid = ?1",
             DB_VALUES(DB_TEXT(run.uuid), DB_TEXT(owner), DB_TIME(now_ms)), err);
+    if (!rc)
+        rc = note_run(store, run.uuid, NULL, "run_started", "", now_ms, err);
     char *named = rc ? NULL : mem_copy_text(owner);
     if (!rc && !named)
         rc = error_nomem(err);
@@ -151,12 +178,19 @@ int store_run_claim_next_buffered(struct store *store, int64_t schedule_id, cons
 }
 
 int store_run_take_over(struct store *store, const char *uuid, const char *old_owner,
-                        const char *new_owner, ctcd_error **err) {
-    int rc =
-        db_run(store->db,
-               "UPDATE runs SET owner = ?3 WHERE uuid = ?1 AND owner = ?2 AND status = 'running'",
-               DB_VALUES(DB_TEXT(uuid), DB_TEXT(old_owner), DB_TEXT(new_owner)), err);
-    return rc || db_changes(store->db) ? rc : CTCD_NONE;
+                        const char *new_owner, int64_t now_ms, ctcd_error **err) {
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    rc = db_run(store->db,
+                "UPDATE runs SET owner = ?3 WHERE uuid = ?1 AND owner = ?2 AND status = 'running'",
+                DB_VALUES(DB_TEXT(uuid), DB_TEXT(old_owner), DB_TEXT(new_owner)), err);
+    if (!rc && db_changes(store->db) == 0)
+        rc = CTCD_NONE;
+    if (!rc)
+        rc = note_run(store, uuid, NULL, "run_resumed", "whoever carried it out is gone", now_ms,
+                      err);
+    return record_finish(store, rc, err);
 }
 
 /* ---- ending ----------------------------------------------------------------------------------- */
@@ -178,19 +212,33 @@ static int refuse_end(struct store *store, const char *uuid, ctcd_error **err) {
                      *run.owner ? run.owner : "none yet");
 }
 
+static const char *const end_kinds[] = {
+    [STORE_RUN_COMPLETED] = "run_completed",
+    [STORE_RUN_FAILED] = "run_failed",
+    [STORE_RUN_CANCELED] = "run_canceled",
+    [STORE_RUN_ABANDONED] = "run_abandoned",
+};
+
 int store_run_end(struct store *store, const char *uuid, const char *owner,
                   enum store_run_status status, const char *error, int64_t now_ms,
                   ctcd_error **err) {
     if (status <= STORE_RUN_RUNNING || status > STORE_RUN_ABANDONED)
         return error_set(err, CTCD_E_INVALID, NULL, "a run does not end %s",
                          store_run_status_name(status));
-    int rc = db_run(store->db,
-                    "UPDATE runs SET status = ?3, error = ?4, ended_ms = ?5"
-                    " WHERE uuid = ?1 AND owner = ?2 AND status IN ('pending', 'running')",
-                    DB_VALUES(DB_TEXT(uuid), DB_TEXT(owner), DB_TEXT(words[status]), DB_TEXT(error),
-                              DB_TIME(now_ms)),
-                    err);
-    return rc || db_changes(store->db) ? rc : refuse_end(store, uuid, err);
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    rc = db_run(store->db,
+                "UPDATE runs SET status = ?3, error = ?4, ended_ms = ?5"
+                " WHERE uuid = ?1 AND owner = ?2 AND status IN ('pending', 'running')",
+                DB_VALUES(DB_TEXT(uuid), DB_TEXT(owner), DB_TEXT(words[status]), DB_TEXT(error),
+                          DB_TIME(now_ms)),
+                err);
+    if (!rc && db_changes(store->db) == 0)
+        rc = refuse_end(store, uuid, err);
+    if (!rc)
+        rc = note_run(store, uuid, NULL, end_kinds[status], error, now_ms, err);
+    return record_finish(store, rc, err);
 }
 
 /* ---- asking ----------------------------------------------------------------------------------- */

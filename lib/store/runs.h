@@ -60,7 +60,7 @@ int store_run_claim_next_buffered(struct store *store, int64_t schedule_id, cons
                                   ctcd_error **err);
 /* A RUNNING run of a dead process gets a new owner. CTCD_NONE: it is not old_owner's, or has ended. */
 int store_run_take_over(struct store *store, const char *uuid, const char *old_owner,
-                        const char *new_owner, ctcd_error **err);
+                        const char *new_owner, int64_t now_ms, ctcd_error **err);
 /* Ends a run that has not ended. CONFLICT: it has, or it is not the owner's (a PENDING one is nobody's:
    owner ""). */
 int store_run_end(struct store *store, const char *uuid, const char *owner,

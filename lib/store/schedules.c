@@ -1,6 +1,7 @@
 /* Stored schedules and dropped fires. Called by the engine. */
 #include "store/schedules.h"
 
+#include "store/note.h"
 #include "store/record.h"
 
 static const struct field fields[] = {
@@ -50,8 +51,7 @@ void store_drops_done(struct store_drops *list) {
     *list = (struct store_drops){0};
 }
 
-int store_schedule_add(struct store *store, const struct store_schedule *schedule, int64_t *ret_id,
-                       ctcd_error **err) {
+static int insert(struct store *store, const struct store_schedule *schedule, ctcd_error **err) {
     int rc = record_run(store,
                         "INSERT INTO schedules (" COLUMNS ")"
                         " VALUES (:uuid, :name, :pipeline, :digest, :spec, :params, :created_ms,"
@@ -63,8 +63,21 @@ int store_schedule_add(struct store *store, const struct store_schedule *schedul
     if (rc == CTCD_E_NOT_FOUND)
         return error_set(err, rc, NULL, "the pipeline \"%s\" of the schedule was not stored",
                          schedule->pipeline);
+    return rc;
+}
+
+int store_schedule_add(struct store *store, const struct store_schedule *schedule, int64_t *ret_id,
+                       ctcd_error **err) {
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    rc = insert(store, schedule, err);
+    int64_t id = rc ? 0 : db_last_id(store->db);
     if (!rc)
-        *ret_id = db_last_id(store->db);
+        rc = note_schedule(store, id, "schedule_created", schedule->created_ms, err);
+    rc = record_finish(store, rc, err);
+    if (!rc)
+        *ret_id = id;
     return rc;
 }
 
@@ -112,15 +125,20 @@ int store_schedule_end(struct store *store, int64_t id, ctcd_error **err) {
     return rc || db_changes(store->db) ? rc : none(id, err);
 }
 
+#define GONE "its schedule was deleted"
+
 int store_schedule_delete(struct store *store, int64_t id, int64_t now_ms, ctcd_error **err) {
     int rc = db_begin(store->db, err);
     if (rc)
         return rc;
-    rc = db_run(
-        store->db,
-        "UPDATE runs SET status = 'canceled', ended_ms = ?2, error = 'its schedule was deleted'"
-        " WHERE schedule_id = ?1 AND status = 'pending' AND owner = ''",
-        DB_VALUES(DB_INT(id), DB_TIME(now_ms)), err);
+    rc = note_schedule_runs(store, id, "run_canceled", GONE, now_ms, err);
+    if (!rc)
+        rc = note_schedule(store, id, "schedule_deleted", now_ms, err);
+    if (!rc)
+        rc = db_run(store->db,
+                    "UPDATE runs SET status = 'canceled', ended_ms = ?2, error = '" GONE "'"
+                    " WHERE schedule_id = ?1 AND status = 'pending' AND owner = ''",
+                    DB_VALUES(DB_INT(id), DB_TIME(now_ms)), err);
     if (!rc)
         rc = db_run(store->db, "DELETE FROM schedules WHERE id = ?1", DB_VALUES(DB_INT(id)), err);
     if (!rc && db_changes(store->db) == 0)

@@ -1,6 +1,7 @@
 /* Services as their users see them, and the switch from one revision to the next. Called by the engine. */
 #include "store/services.h"
 
+#include "store/note.h"
 #include "store/record.h"
 
 static const char *const desires[] = {
@@ -110,10 +111,17 @@ int store_service_list(struct store *store, const char *deployer, const char *pi
     return rc;
 }
 
-int store_service_remove(struct store *store, const char *uuid, ctcd_error **err) {
-    int rc =
-        db_run(store->db, "DELETE FROM services WHERE uuid = ?1", DB_VALUES(DB_TEXT(uuid)), err);
-    return rc || db_changes(store->db) ? rc : record_not_found(&key, uuid, err);
+int store_service_remove(struct store *store, const char *uuid, int64_t now_ms, ctcd_error **err) {
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    rc = note_service(store, uuid, 0, "service_deleted", "", now_ms, err);
+    if (!rc)
+        rc = db_run(store->db, "DELETE FROM services WHERE uuid = ?1", DB_VALUES(DB_TEXT(uuid)),
+                    err);
+    if (!rc && db_changes(store->db) == 0)
+        rc = record_not_found(&key, uuid, err);
+    return record_finish(store, rc, err);
 }
 
 /* ---- changing --------------------------------------------------------------------------------- */
@@ -127,8 +135,8 @@ int store_service_set_desired(struct store *store, const char *uuid, int desired
     return rc || db_changes(store->db) ? rc : record_not_found(&key, uuid, err);
 }
 
-int store_service_set_error(struct store *store, const char *uuid, const char *message,
-                            const char *details, int64_t now_ms, ctcd_error **err) {
+static int update_error(struct store *store, const char *uuid, const char *message,
+                        const char *details, int64_t now_ms, ctcd_error **err) {
     bool cleared = !message || !*message;
     int rc =
         db_run(store->db,
@@ -138,6 +146,41 @@ int store_service_set_error(struct store *store, const char *uuid, const char *m
                          DB_TIME(cleared ? CTCD_TIME_NONE : now_ms)),
                err);
     return rc || db_changes(store->db) ? rc : record_not_found(&key, uuid, err);
+}
+
+static const char *const failure_kinds[] = {
+    [STORE_OPERATION_DEPLOY] = "deploy_failed",
+    [STORE_OPERATION_START] = "start_failed",
+    [STORE_OPERATION_STOP] = "stop_failed",
+    [STORE_OPERATION_DELETE] = "delete_failed",
+};
+
+/* What is being done to it has failed; or, where nothing is, it is in another plight than before. */
+static int note_error(struct store *store, const char *uuid, const char *message, int64_t now_ms,
+                      ctcd_error **err) {
+    _cleanup_(store_operation_done) struct store_operation open = {0};
+    int64_t same = 0;
+    int rc = store_operation_get_open(store, uuid, &open, err);
+    if (!rc)
+        return note_service(store, uuid, open.to_revision, failure_kinds[open.kind], message,
+                            now_ms, err);
+    if (rc == CTCD_NONE)
+        rc = db_number(store->db,
+                       "SELECT count(*) FROM services WHERE uuid = ?1 AND last_error = ?2",
+                       DB_VALUES(DB_TEXT(uuid), DB_TEXT(message)), &same, err);
+    return rc || same ? rc : note_service(store, uuid, 0, "service_error", message, now_ms, err);
+}
+
+int store_service_set_error(struct store *store, const char *uuid, const char *message,
+                            const char *details, int64_t now_ms, ctcd_error **err) {
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    if (message && *message)
+        rc = note_error(store, uuid, message, now_ms, err);
+    if (!rc)
+        rc = update_error(store, uuid, message, details, now_ms, err);
+    return record_finish(store, rc, err);
 }
 
 int store_service_set_url(struct store *store, const char *uuid, const char *url,
@@ -169,6 +212,24 @@ static int point_to(struct store *store, const char *service, const struct store
     return rc || db_changes(store->db) ? rc : record_not_found(&key, service, err);
 }
 
+static int note_switch(struct store *store, const struct store_revision *revision, const char *url,
+                       const char *operation, int64_t now_ms, ctcd_error **err) {
+    int64_t starts = 0;
+    int rc =
+        db_number(store->db, "SELECT count(*) FROM operations WHERE uuid = ?1 AND kind = 'start'",
+                  DB_VALUES(DB_TEXT(operation)), &starts, err);
+    if (rc)
+        return rc;
+    _cleanup_(mem_free_ptr) char *message =
+        mem_text("revision %lld (%s) serves at %s", (long long)revision->number,
+                 *revision->pinned_uri ? revision->pinned_uri : revision->model_uri,
+                 url ? url : revision->url);
+    if (!message)
+        return error_nomem(err);
+    return note_service(store, revision->service, revision->number,
+                        starts ? "service_started" : "deploy_switched", message, now_ms, err);
+}
+
 int store_service_switch(struct store *store, const char *service, int64_t number, const char *url,
                          const char *operation, const char *phase, int64_t now_ms,
                          ctcd_error **err) {
@@ -185,5 +246,7 @@ int store_service_switch(struct store *store, const char *service, int64_t numbe
         rc = store_revision_set_state(store, service, number, STORE_REVISION_SERVING, now_ms, err);
     if (!rc)
         rc = point_to(store, service, &revision, url, err);
+    if (!rc)
+        rc = note_switch(store, &revision, url, operation, now_ms, err);
     return record_finish(store, rc, err);
 }

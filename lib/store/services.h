@@ -46,7 +46,7 @@ int store_service_set_error(struct store *store, const char *uuid, const char *m
 /* Of the revision that serves, after a start on another port. */
 int store_service_set_url(struct store *store, const char *uuid, const char *url, ctcd_error **err);
 /* With its revisions; its events and ended operations stay, an open operation is the caller's to end. */
-int store_service_remove(struct store *store, const char *uuid, ctcd_error **err);
+int store_service_remove(struct store *store, const char *uuid, int64_t now_ms, ctcd_error **err);
 
 enum store_revision_state {
     STORE_REVISION_STARTING,
@@ -142,6 +142,9 @@ int store_operation_set_revision(struct store *store, const char *uuid, int64_t 
                                  ctcd_error **err);
 int store_operation_end(struct store *store, const char *uuid, const char *result, int64_t now_ms,
                         ctcd_error **err);
+/* The same for one that a dead process left, by whoever cleared up behind it: result says how. */
+int store_operation_resolve(struct store *store, const struct store_operation *operation,
+                            const char *result, int64_t now_ms, ctcd_error **err);
 /* The open one of a service. CTCD_NONE: there is none. */
 int store_operation_get_open(struct store *store, const char *service, struct store_operation *ret,
                              ctcd_error **err);

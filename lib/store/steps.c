@@ -1,4 +1,5 @@
 /* What the steps of a run leave: attempts, artifacts, decisions. Called by the engine. */
+#include "store/note.h"
 #include "store/record.h"
 #include "store/runs.h"
 
@@ -169,6 +170,23 @@ static int add_decision(struct store *store, const struct store_step_end *end, c
     return rc;
 }
 
+/* A step that completes is news only where it decided. */
+static int note_end(struct store *store, const struct store_step_end *end, ctcd_error **err) {
+    if (end->decision)
+        return note_decision(store, end->run, end->step, end->decision->verdict,
+                             end->decision->reasons, end->now_ms, err);
+    if (end->status != STORE_STEP_FAILED && end->status != STORE_STEP_INTERRUPTED)
+        return 0;
+    _cleanup_(mem_free_ptr) char *message =
+        mem_text("step %s, attempt %lld: %s", end->step, (long long)end->attempt,
+                 end->error ? end->error : "");
+    if (!message)
+        return error_nomem(err);
+    return note_run(store, end->run, end->step,
+                    end->status == STORE_STEP_FAILED ? "step_failed" : "step_interrupted", message,
+                    end->now_ms, err);
+}
+
 int store_step_end(struct store *store, const struct store_step_end *end, ctcd_error **err) {
     if (end->status <= STORE_STEP_RUNNING || end->status > STORE_STEP_INTERRUPTED)
         return error_set(err, CTCD_E_INVALID, NULL, "a step does not end %s",
@@ -181,6 +199,8 @@ int store_step_end(struct store *store, const struct store_step_end *end, ctcd_e
         rc = add_artifact(store, end, &end->artifacts[i], err);
     if (!rc && end->decision)
         rc = add_decision(store, end, err);
+    if (!rc)
+        rc = note_end(store, end, err);
     return record_finish(store, rc, err);
 }
 

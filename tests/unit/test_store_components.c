@@ -164,7 +164,7 @@ START_TEST(what_is_used_stays) {
     OK(store_stack_delete(store, "prod", &err));
     FAILS(store_component_delete(store, CTCD_COMPONENT_MODEL_DEPLOYER, "ml", &err), CTCD_E_CONFLICT,
           "service 00000001-");
-    OK(store_service_remove(store, uuid_of(1), &err));
+    OK(store_service_remove(store, uuid_of(1), 9, &err));
     OK(store_component_delete(store, CTCD_COMPONENT_MODEL_DEPLOYER, "ml", &err));
 }
 END_TEST

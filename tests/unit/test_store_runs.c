@@ -142,8 +142,8 @@ START_TEST(only_the_owner_ends_a_run) {
     OK(add_running(store, 1, "a"));
     FAILS(store_run_end(store, uuid_of(1), "b", STORE_RUN_COMPLETED, "", 9, &err), CTCD_E_CONFLICT,
           "another process (a)");
-    ck_assert_int_eq(store_run_take_over(store, uuid_of(1), "b", "c", &err), CTCD_NONE);
-    OK(store_run_take_over(store, uuid_of(1), "a", "b", &err));
+    ck_assert_int_eq(store_run_take_over(store, uuid_of(1), "b", "c", 9, &err), CTCD_NONE);
+    OK(store_run_take_over(store, uuid_of(1), "a", "b", 9, &err));
     expect_run(1, STORE_RUN_RUNNING, "b");
     FAILS(store_run_end(store, uuid_of(1), "a", STORE_RUN_COMPLETED, "", 9, &err), CTCD_E_CONFLICT,
           "(b)");
@@ -158,7 +158,7 @@ START_TEST(only_the_owner_ends_a_run) {
     store_run_done(&run);
     FAILS(store_run_end(store, uuid_of(1), "b", STORE_RUN_COMPLETED, "", 9, &err), CTCD_E_CONFLICT,
           "ended already: failed");
-    ck_assert_int_eq(store_run_take_over(store, uuid_of(1), "b", "c", &err), CTCD_NONE);
+    ck_assert_int_eq(store_run_take_over(store, uuid_of(1), "b", "c", 9, &err), CTCD_NONE);
     FAILS(store_run_end(store, uuid_of(2), "b", STORE_RUN_COMPLETED, "", 9, &err), CTCD_E_NOT_FOUND,
           "no run");
 }

@@ -1,4 +1,4 @@
-/* lib/store/pipelines.c, schedules.c, events.c, and the claim of a fire in runs.c. */
+/* lib/store/pipelines.c, schedules.c, and the claim of a fire in runs.c. */
 #include "store_home.h"
 
 static int64_t id;
@@ -258,50 +258,9 @@ START_TEST(schedulers_side_by_side_decide_each_instant_once) {
 }
 END_TEST
 
-/* ---- events ----------------------------------------------------------------------------------- */
-
-static void add_event(char *kind, char *subject, int64_t at_ms) {
-    const struct store_event event = {
-        .at_ms = at_ms, .subject_kind = kind, .subject = subject, .kind = "k", .message = "m"};
-    OK(store_event_add(store, &event, &err));
-}
-
-static void expect_events(int64_t after, const char *kind, const char *subject, int64_t limit,
-                          size_t count) {
-    struct store_events list = {0};
-    OK(store_event_list(store, after, kind, subject, limit, &list, &err));
-    ck_assert_uint_eq(list.count, count);
-    for (size_t i = 1; i < list.count; i++)
-        ck_assert_int_gt(list.items[i].id, list.items[i - 1].id);
-    store_events_done(&list);
-}
-
-START_TEST(events_come_in_order) {
-    add_event("run", "a", 9);
-    add_event("run", "b", 8);
-    add_event("service", "a", 7);
-    expect_events(0, NULL, NULL, 0, 3);
-    expect_events(1, NULL, NULL, 0, 2);
-    expect_events(0, NULL, NULL, 2, 2);
-    expect_events(0, "run", NULL, 0, 2);
-    expect_events(0, "run", "a", 0, 1);
-    expect_events(3, NULL, NULL, 0, 0);
-    struct store_events list = {0};
-    OK(store_event_list(store, 2, NULL, NULL, 0, &list, &err));
-    ck_assert_int_eq(list.items[0].at_ms, 7);
-    ck_assert_str_eq(list.items[0].subject_kind, "service");
-    ck_assert_str_eq(list.items[0].subject, "a");
-    ck_assert_str_eq(list.items[0].kind, "k");
-    ck_assert_str_eq(list.items[0].message, "m");
-    ck_assert_str_eq(list.items[0].data, "");
-    store_event_done(&list.items[0]);
-    store_events_done(&list);
-}
-END_TEST
-
 SUITE_MAIN_WITH("store_schedules", setup, home_teardown, every_content_of_a_pipeline_stays,
                 a_schedule_comes_back, what_a_schedule_must_be, schedules_pause_and_end,
                 a_fire_is_claimed_once, a_row_of_drops_counts_as_many,
                 a_fire_that_is_there_changes_nothing, the_mark_may_begin_at_nothing,
                 deleting_a_schedule_keeps_its_runs,
-                schedulers_side_by_side_decide_each_instant_once, events_come_in_order)
+                schedulers_side_by_side_decide_each_instant_once)

@@ -123,7 +123,7 @@ START_TEST(what_is_not_there) {
     FAILS(store_service_set_error(store, uuid_of(9), "x", NULL, 1, &err), CTCD_E_NOT_FOUND,
           "service");
     FAILS(store_service_set_url(store, uuid_of(9), "x", &err), CTCD_E_NOT_FOUND, "service");
-    FAILS(store_service_remove(store, uuid_of(9), &err), CTCD_E_NOT_FOUND, "service");
+    FAILS(store_service_remove(store, uuid_of(9), 9, &err), CTCD_E_NOT_FOUND, "service");
     FAILS(add_revision(store, 9, &number), CTCD_E_NOT_FOUND, "service");
     FAILS(store_revision_get(store, uuid_of(1), 1, &revision, &err), CTCD_E_NOT_FOUND,
           "revision 1");
@@ -383,7 +383,7 @@ START_TEST(removing_keeps_the_journal) {
     OK(add_revision(store, 1, &number));
     OK(begin_operation(store, 50, 1));
     OK(store_begin(store, &err));
-    OK(store_service_remove(store, uuid_of(1), &err));
+    OK(store_service_remove(store, uuid_of(1), 9, &err));
     OK(store_operation_end(store, uuid_of(50), "", 1, &err));
     OK(store_commit(store, &err));
     struct store_revisions revisions = {0};
