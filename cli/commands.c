@@ -147,6 +147,14 @@ static const struct option_spec daemon_options[] = {
     {0},
 };
 
+static const struct option_spec events_options[] = {
+    {"follow", 'f', NULL, "go on with what happens from now on, until a signal"},
+    {"service", 's', "UUID", "only what happened to this service; also to a deleted one"},
+    {"run", 'r', "RUN", "only what happened in this run, and through it to services"},
+    {"limit", 'n', "N", "at most so many, the newest; default 50, with --follow 10"},
+    {0},
+};
+
 static const struct option_spec decide_options[] = {
     {"rule", 0, "JSON",
      "{\"metric\": \"accuracy\", \"threshold\": 0.9, \"min_absolute_change\": 0.002}"},
@@ -375,6 +383,13 @@ const struct command commands[] = {
              "end (0),\n"
              "but with --until-idle it came too early (143 or 130).",
      .examples = "ctcd daemon\nctcd daemon --until-idle"},
+    {.verb = "events",
+     .summary = "what has happened: runs, decisions, deploys, crashes, dropped fires",
+     .options = events_options,
+     .run = cmd_events,
+     .flags = COMMAND_READS,
+     .more = "With --follow and -o json: one JSON object a line. A signal is its regular end (0).",
+     .examples = "ctcd events --follow\nctcd events --service 8cbe -o json"},
     {.verb = "version",
      .summary = "the version",
      .run = cmd_version,

@@ -74,6 +74,8 @@ void print_log(void *user_data, int level, const char *line);
 void catch_signals(void);
 /* The signal that came, 0 = none. */
 int caught_signal(void);
+/* After catch_signals(): 1 = a signal came, or nobody reads standard output any more; 0 = so long passed. */
+int sleep_unless_signalled(int ms);
 /* Dispatches until the op has ended; -> its result. A signal cancels it, and its undoing is waited for; a
    second one ends the command at once. show: what becomes of its progress lines. */
 enum progress { PROGRESS_TERMINAL, PROGRESS_LINES, PROGRESS_LOG };

@@ -45,6 +45,16 @@ void catch_signals(void) {
     }
 }
 
+int sleep_unless_signalled(int ms) {
+    /* No events asked for: of standard output only its breaking is told. */
+    struct pollfd fds[2] = {{.fd = pipe_fds[0], .events = POLLIN}, {.fd = STDOUT_FILENO}};
+    if (first_signal)
+        return 1;
+    if (poll(fds, 2, ms) < 0 && errno != EINTR)
+        return 1;
+    return first_signal != 0 || (fds[1].revents & (POLLERR | POLLNVAL)) != 0;
+}
+
 /* ---- progress -------------------------------------------------------------------------------- */
 
 struct display {

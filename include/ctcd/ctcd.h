@@ -12,6 +12,7 @@
 #include <ctcd/decision.h>
 #include <ctcd/deployer.h>
 #include <ctcd/error.h>
+#include <ctcd/event.h>
 #include <ctcd/list.h>
 #include <ctcd/op.h>
 #include <ctcd/pipeline.h>

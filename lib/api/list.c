@@ -1,6 +1,7 @@
 /* ctcd_list_*: see <ctcd/list.h>. */
 #include "api/gate.h"
 #include "engine/component.h"
+#include "engine/event.h"
 #include "engine/run.h"
 #include "engine/schedule.h"
 #include "engine/service.h"
@@ -43,6 +44,10 @@ CTCD_API ctcd_run *ctcd_list_run(const ctcd_list *list, size_t index) {
 
 CTCD_API ctcd_pipeline *ctcd_list_pipeline(const ctcd_list *list, size_t index) {
     return object_list_at(list, &PIPELINE_KIND, index);
+}
+
+CTCD_API ctcd_event *ctcd_list_event(const ctcd_list *list, size_t index) {
+    return object_list_at(list, &EVENT_KIND, index);
 }
 
 CTCD_API int ctcd_list_format(const ctcd_list *list, const char *format, char **ret_text,
