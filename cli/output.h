@@ -58,6 +58,9 @@ void table_centre_first(struct table *table);
 void table_row(struct table *table, const char *const *cells);
 /* A row of two cells, put in the place that its name has in the alphabet. */
 void table_property(struct table *table, const char *name, const char *value);
+/* What a window is too narrow for is left out: of these columns (NULL-terminated names) the first one first.
+   Only on a terminal; who reads a pipe counts on all. names outlives the table. */
+void table_optional(struct table *table, const char *const *names);
 size_t table_rows(const struct table *table);
 /* Elsewhere than on a terminal the names of the columns are left out (where rows name themselves). */
 void table_headless(struct table *table);

@@ -61,6 +61,8 @@ int cmd_run_list(struct request *req, ctcd_error **err) {
     struct table *table =
         table_new(NULL, (const char *const[]){"STATUS", "NAME", "SCHEDULE", "NOMINAL", "DURATION",
                                               "DECISION", NULL});
+    static const char *const less[] = {"SCHEDULE", "NOMINAL", "DURATION", NULL};
+    table_optional(table, less);
     for (size_t i = 0; i < ctcd_list_count(list); i++) {
         const ctcd_run *run = ctcd_list_run(list, i);
         char *nominal = time_text(ctcd_run_nominal(run));

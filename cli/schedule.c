@@ -112,6 +112,8 @@ int cmd_schedule_list(struct request *req, ctcd_error **err) {
     struct table *table =
         table_new(NULL, (const char *const[]){"NAME", "PIPELINE", "EVERY", "START", "END",
                                               "CATCHUP", "OVERLAP", "RUNS", "DROPS", NULL});
+    static const char *const less[] = {"OVERLAP", "CATCHUP", "PIPELINE", NULL};
+    table_optional(table, less);
     for (size_t i = 0; i < ctcd_list_count(list); i++) {
         const ctcd_schedule *s = ctcd_list_schedule(list, i);
         char *every = every_text(ctcd_schedule_every(s));

@@ -15,7 +15,8 @@ struct table {
     char *(*rows)[COLUMNS_MAX];
     size_t count;
     int centre_first, headless;
-    size_t widths[COLUMNS_MAX]; /* while it is printed */
+    const char *const *optional; /* names, NULL-terminated; NULL = none */
+    size_t widths[COLUMNS_MAX];  /* while it is printed */
 };
 
 /* ---- filling --------------------------------------------------------------------------------- */
@@ -36,6 +37,10 @@ void table_centre_first(struct table *table) {
 
 void table_headless(struct table *table) {
     table->headless = 1;
+}
+
+void table_optional(struct table *table, const char *const *names) {
+    table->optional = names;
 }
 
 size_t table_rows(const struct table *table) {
@@ -175,10 +180,23 @@ static void shrink(struct table *table, const size_t *least, size_t window) {
     }
 }
 
-/* First between words, then within long ones; what is needed to name a thing stays whole, even where the
-   box becomes too wide by it. */
-static void fit(struct table *table) {
-    size_t words[COLUMNS_MAX], narrow[COLUMNS_MAX];
+static void remove_column(struct table *table, const char *name) {
+    size_t at = 0;
+    while (at < table->columns && strcmp(table->names[at], name) != 0)
+        at++;
+    if (at == table->columns)
+        return;
+    size_t after = --table->columns - at;
+    memmove(table->names + at, table->names + at + 1, after * sizeof *table->names);
+    for (size_t r = 0; r < table->count; r++) {
+        free(table->rows[r][at]);
+        memmove(table->rows[r] + at, table->rows[r] + at + 1, after * sizeof **table->rows);
+    }
+}
+
+/* How wide each column would be, how narrow it can be made between words, and within long ones. What is
+   needed to name a thing stays whole, even where the box becomes too wide by it. */
+static void measure(struct table *table, size_t *words, size_t *narrow) {
     for (size_t i = 0; i < table->columns; i++) {
         table->widths[i] = display_width(table->names[i]);
         words[i] = longest_word(table->names[i]);
@@ -191,7 +209,18 @@ static void fit(struct table *table) {
         words[i] = words[i] < WORD_MAX || names ? words[i] : WORD_MAX;
         narrow[i] = words[i] < NARROW || names ? words[i] : NARROW;
     }
+}
+
+/* Columns that may go rather than words that must be cut. */
+static void fit(struct table *table) {
+    size_t words[COLUMNS_MAX], narrow[COLUMNS_MAX];
+    measure(table, words, narrow);
     shrink(table, words, window_columns());
+    while (table->optional && *table->optional && box_width(table) > window_columns()) {
+        remove_column(table, *table->optional++);
+        measure(table, words, narrow);
+        shrink(table, words, window_columns());
+    }
     shrink(table, narrow, window_columns());
 }
 

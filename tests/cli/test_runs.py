@@ -143,6 +143,18 @@ class Runs(support.HomeCase):
         self.assertEqual(self.home.json("run", "list", "--pipeline", "other"), [])
         self.home.run("run", "list", "--limit", "none", status=2)
 
+    def test_tables_in_a_window(self):
+        for args, has in ((("run", "list"), "│ promote  ┃"),
+                          (("run", "describe", self.run_record["name"]), "│ promote  │")):
+            said = on_terminal(self.home, *args, columns=80)
+            lines = said.out.splitlines()
+            self.assertLessEqual(max(len(line) for line in lines), 80, said.out)
+            self.assertIn(has, said.out)
+            self.assertIn(" completed ", said.out, "no word is cut")
+            self.assertIn(self.run_record["name"], said.out)
+        self.assertNotIn("SCHEDULE", on_terminal(self.home, "run", "list", columns=80).out)
+        self.assertIn("SCHEDULE", on_terminal(self.home, "run", "list", columns=120).out)
+
     def test_describe(self):
         name, uuid = self.run_record["name"], self.run_record["uuid"]
         said = self.home.run("run", "describe", name).out
