@@ -94,7 +94,7 @@ START_TEST(the_life_of_a_schedule_is_noted) {
     OK(store_fire_claim(store, &fire, &err));
     ck_assert_int_eq(store_fire_claim(store, &fire, &err), CTCD_NONE);
     struct store_run first = {0};
-    OK(store_run_claim_next_buffered(store, id, "me", 300, &first, &err));
+    OK(store_run_claim_next_buffered(store, id, "", "me", 300, &first, &err));
     store_run_done(&first);
     OK(store_schedule_delete(store, id, 400, &err));
     ck_assert_str_eq(
