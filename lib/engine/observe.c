@@ -208,10 +208,9 @@ static char *message_of(const struct look *look, int state) {
                         look->seen.message ? look->seen.message : "");
     if (look->err)
         return mem_text("cannot be asked: %s", error_message(look->err));
-    if (look->seen.message)
-        return mem_copy_text(look->seen.message);
-    return mem_text("%s",
-                    state == CTCD_STATE_ERROR ? "did not come up" : service_state_name(state));
+    if (state == CTCD_STATE_ERROR && look->seen.state != CTCD_STATE_ERROR)
+        return mem_copy_text("did not come up"); /* and was taken down: the last error says why */
+    return mem_copy_text(look->seen.message ? look->seen.message : service_state_name(state));
 }
 
 static ctcd_status *make_status(struct observe *o, struct look *look) {

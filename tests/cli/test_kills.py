@@ -21,6 +21,8 @@ MANY = 400  # edges; no command has so many
 
 
 class KillCase(StandInCase):
+    failed_before = False  # what is killed tries again what has failed
+
     def setUp(self):
         super().setUp()
         self.values = {}  # model folder: what its server answers
@@ -86,7 +88,8 @@ class KillCase(StandInCase):
                 return "it answers %s: %s" % (answer, service)
             if service["state"] != "active" and answer is not None:
                 return "it answers, %s: %s" % (answer, service)
-            if service["state"] not in ("active", "inactive"):
+            still_failed = self.failed_before and not kind and service["last_error"]
+            if service["state"] not in ("active", "error" if still_failed else "inactive"):
                 return "it is neither: %s" % service
         return "open beside the services: %s" % rows if rows else None
 
@@ -241,6 +244,24 @@ class Edges(KillCase):
             return [self.start, self.stop, lambda _: self.again(100 + k), self.start][k % 4](uuid)
 
         self.each_edge("start", 15, self.inactive, lambda uuid: ["served-models", "start", uuid], resolve)
+
+    def test_start_of_what_never_served(self):
+        """A first deploy failed; the start that tries it again dies, too."""
+        self.failed_before = True
+
+        def failed():
+            self.gone()
+            path = self.model(7, "exit 3")
+            self.deploy(path, status=1)
+            self.home.file(os.path.join(path, "behaviour"), "")
+            self.assertEqual(self.service()["state"], "error")
+            return self.service()["uuid"]
+
+        def resolve(k, uuid):
+            return [self.start, self.stop, lambda _: self.again(100 + k), self.delete][k % 4](uuid)
+
+        self.each_edge("start of what never served", 15, failed,
+                       lambda uuid: ["served-models", "start", uuid], resolve)
 
     def test_delete(self):
         def resolve(k, uuid):
