@@ -206,9 +206,9 @@ check-api: check-deps ## API suites, against the shared library
 check-fault: check-deps ## fault injection
 	+@$(SUBMAKE) -k $(FAULT) $(PROGRAMS) all; built=$$?; $(RUN) --timeout 600 fault $(FAULT) && [ $$built = 0 ]
 check-cli: check-venv ## the command, from outside
-	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 300 --python $(PYTHON) cli $(CLI_PY) && [ $$built = 0 ]
+	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 600 --python $(PYTHON) cli $(CLI_PY) && [ $$built = 0 ]
 check-quiet: check-venv ## bounds on time, on a machine that does nothing else
-	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 300 --jobs 1 --quiet-machine --python $(PYTHON) quiet $(QUIET_PY) && [ $$built = 0 ]
+	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 600 --jobs 1 --quiet-machine --python $(PYTHON) quiet $(QUIET_PY) && [ $$built = 0 ]
 check-rig: check-venv ## real model servers
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 900 --jobs 1 --python $(VENV)/bin/python rig $(RIG_PY) && [ $$built = 0 ]
 check-valgrind: check-deps ## unit and API suites under valgrind
