@@ -246,15 +246,6 @@ static int take_deploy(struct reader *r, void *place, const struct yaml_node *no
     return rc ? rc : need(r, node, "\"deploy\"", "model_uri");
 }
 
-static int take_cache(struct reader *r, void *place, const struct yaml_node *node) {
-    int rc = take_bool(r, place, node);
-    if (!rc && *(int *)place)
-        rc = yaml_error(r->err, CTCD_E_NOT_SUPPORTED, node,
-                        "leave it out; the step then always runs",
-                        "this version does not cache steps");
-    return rc;
-}
-
 static const struct key COMMAND_KEYS[] = {
     {"command", take_list, offsetof(struct step_spec, argv)},
     {"code", take_list, offsetof(struct step_spec, code)},
@@ -262,7 +253,7 @@ static const struct key COMMAND_KEYS[] = {
     {"inputs", take_inputs, 0},
     {"timeout", take_duration, offsetof(struct step_spec, timeout_ms)},
     {"retries", take_retries, 0},
-    {"cache", take_cache, offsetof(struct step_spec, cache)},
+    {"cache", take_bool, offsetof(struct step_spec, cache)},
     {"when", take_text, offsetof(struct step_spec, when)},
     {"after", take_list, offsetof(struct step_spec, after)},
 };
@@ -281,6 +272,7 @@ static const struct key DECIDE_KEYS[] = {
 };
 static const struct key DEPLOY_KEYS[] = {
     {"deploy", take_deploy, offsetof(struct step_spec, deploy)},
+    {"cache", take_bool, offsetof(struct step_spec, cache)},
     {"when", take_text, offsetof(struct step_spec, when)},
     {"after", take_list, offsetof(struct step_spec, after)},
 };

@@ -25,6 +25,7 @@ struct run_op {
     ctcd_op *child;
     struct store_steps left; /* what the store knew when we began */
     bool failed;
+    char cache_key[65]; /* of the step of the moment */
     int cut; /* why it ended before its end: CTCD_E_CANCELED, _INTERRUPTED, _TIMEOUT; or 0 */
     ctcd_error *why; /* of the first step that failed */
 };
@@ -224,6 +225,16 @@ static int start_step(struct run_op *r, const struct step_args *args) {
     return CTCD_E_PLUGIN;
 }
 
+/* Deploy steps look for themselves: they also have to ask the server. CTCD_NONE: it has to be done. */
+static int reuse(struct run_op *r, struct step_args *args) {
+    int rc = step_cache_key(args, r->cache_key, OP_ERR(&r->op));
+    if (!rc)
+        rc = args->step->kind == STEP_DEPLOY ? CTCD_NONE : step_reuse(args, OP_ERR(&r->op));
+    if (!rc)
+        op_progress(&r->op, "step %s: cached", args->step->name);
+    return rc;
+}
+
 static int step_next(struct run_op *r) {
     const ctcd_pipeline *pipeline = r->view.pipeline;
     if (r->at == pipeline->spec.step_count) {
@@ -231,8 +242,11 @@ static int step_next(struct run_op *r) {
         return 0;
     }
     size_t index = pipeline->order[r->at];
-    struct step_args args = {
-        .run = &r->view, .step = &pipeline->spec.steps[index], .position = (int64_t)r->at};
+    struct step_args args = {.run = &r->view,
+                             .step = &pipeline->spec.steps[index],
+                             .position = (int64_t)r->at,
+                             .cache_key = r->cache_key};
+    r->cache_key[0] = '\0';
     look_back(r, &args);
     if (settled(&args)) {
         take_over_end(r, &args, index);
@@ -245,6 +259,11 @@ static int step_next(struct run_op *r) {
         r->bad[index] = true;
         r->at++;
         return skip(r, &args, why);
+    }
+    int rc = args.last ? CTCD_NONE : reuse(r, &args);
+    if (rc != CTCD_NONE) {
+        r->at++;
+        return rc;
     }
     r->phase = STEP;
     return start_step(r, &args);

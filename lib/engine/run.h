@@ -69,14 +69,24 @@ struct step_args {
     int64_t position;
     /* What a dead process left of the step: */
     const struct store_step
-        *last;        /* its last attempt: RUNNING, INTERRUPTED, or FAILED with more to come;
+        *last;             /* its last attempt: RUNNING, INTERRUPTED, or FAILED with more to come;
                                       NULL = there is none */
-    int64_t failures; /* how many attempts failed by themselves */
+    int64_t failures;      /* how many attempts failed by themselves */
+    const char *cache_key; /* "" = its result is not for later runs */
 };
 /* The attempt that was RUNNING, or NULL; and the number of the next one. */
 const struct store_step *step_left(const struct step_args *args);
 int64_t step_next_attempt(const struct step_args *args);
 int step_command_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);
+
+/* What names this work, for later runs to find its result; "" where it must be done anew each time. */
+int step_cache_key(const struct step_args *args, char ret[65], ctcd_error **err);
+/* The result of an earlier run with the same key, its files verified. CTCD_NONE: there is none. */
+int step_find_cached(const struct step_args *args, struct store_step *ret,
+                     struct store_artifacts *ret_artifacts, ctcd_error **err);
+/* Records it as this step's, too. CTCD_NONE as above. */
+int step_reuse(const struct step_args *args, ctcd_error **err);
+
 int step_decide_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);
 int step_deploy_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);
 int step_function_start(ctcd_op *parent, const struct step_args *args, ctcd_op **ret);

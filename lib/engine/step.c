@@ -26,6 +26,7 @@ int step_begin(const struct step_args *args, int64_t attempt, const char *folder
         .folder = (char *)(uintptr_t)folder,
         .generation = 1,
         .log = (char *)(uintptr_t)log,
+        .cache_key = (char *)(uintptr_t)args->cache_key,
     };
     return store_step_add(args->run->ctx->store, &row, err);
 }

@@ -2,16 +2,20 @@
 #include <string.h>
 
 #include "core/decision.h"
+#include "core/service.h"
 #include "engine/deploy.h"
 #include "engine/run.h"
+
+#define LOOK_MS 5000
 
 struct built_in {
     ctcd_op op;
     struct step_args args;
     int64_t attempt;
     bool begun;
-    ctcd_op *child; /* deploy, or start of the incumbent */
+    ctcd_op *child; /* deploy, start of the incumbent, or a look at a service of an earlier run */
     bool kept;      /* the incumbent is the result */
+    bool looking;   /* child is a look */
 };
 
 static int begin(struct built_in *b) {
@@ -269,6 +273,66 @@ static int start_deploy(struct built_in *b) {
     return rc;
 }
 
+/* The service that an earlier run deployed with the same work, if it still serves just that. */
+static int find_deployed(struct built_in *b, ctcd_service **ret) {
+    _cleanup_(store_step_done) struct store_step found = {0};
+    _cleanup_(store_artifacts_done) struct store_artifacts all = {0};
+    _cleanup_(store_run_done) struct store_run run = {0};
+    _cleanup_(object_done) ctcd_service *service = NULL;
+    _cleanup_(store_revision_done) struct store_revision revision = {0};
+    struct store *store = b->op.ctx->store;
+    int rc = step_find_cached(&b->args, &found, &all, OP_ERR(&b->op));
+    if (!rc)
+        rc = store_run_get(store, found.run, &run, OP_ERR(&b->op));
+    if (rc || all.count != 1 || service_load(b->op.ctx, all.items[0].value, &service, NULL) ||
+        service_revision(store, &service->record, &revision, NULL))
+        return rc ? rc : CTCD_NONE;
+    if (!service->record.revision || strcmp(revision.run, run.name) != 0)
+        return CTCD_NONE;
+    *ret = mem_steal(&service);
+    return 0;
+}
+
+static int start_look(struct built_in *b) {
+    ctcd_service *service = NULL;
+    int rc = find_deployed(b, &service);
+    if (rc)
+        return rc == CTCD_NONE ? start_deploy(b) : rc;
+    _cleanup_(object_done) ctcd_list *list = object_list_new(b->op.ctx, &SERVICE_KIND);
+    if (!list)
+        object_unref(service);
+    if (!list || !object_list_take(list, service))
+        return error_nomem(OP_ERR(&b->op));
+    rc = observe_new(b->op.ctx, list, LOOK_MS, &b->child, OP_ERR(&b->op));
+    if (rc)
+        return rc;
+    b->looking = true;
+    op_start(b->child, &b->op);
+    return 0;
+}
+
+/* Alive: its result stands. Anything else is deployed. */
+static int end_look(struct built_in *b) {
+    _cleanup_(object_done) ctcd_list *seen = op_steal_result(b->child, OP_LIST);
+    const ctcd_status *status = object_list_at(seen, &STATUS_KIND, 0);
+    b->looking = false;
+    op_drop(&b->child);
+    if (!status || !service_state_running(status->state)) {
+        int rc = start_deploy(b);
+        return rc ? failed(b, rc) : CTCD_AGAIN;
+    }
+    const struct store_service *service = &status->service->record;
+    char name[] = "service";
+    struct store_artifact artifact = {
+        .name = name, .kind = STORE_ARTIFACT_SERVICE, .value = service->uuid};
+    int rc =
+        step_end(&b->args, b->attempt, STORE_STEP_CACHED, NULL, &artifact, 1, NULL, OP_ERR(&b->op));
+    if (!rc)
+        op_progress(&b->op, "step %s: cached: revision %lld of %s still serves", b->args.step->name,
+                    (long long)service->revision, service->model);
+    return rc;
+}
+
 static int begin_deploy(struct built_in *b) {
     bool yes = false;
     int rc = begin(b);
@@ -276,7 +340,7 @@ static int begin_deploy(struct built_in *b) {
         return rc;
     rc = promoted(b, &yes);
     if (!rc)
-        rc = yes ? start_deploy(b) : keep_incumbent(b);
+        rc = yes ? start_look(b) : keep_incumbent(b);
     return rc < 0 ? failed(b, rc) : rc;
 }
 
@@ -306,13 +370,18 @@ static int deploy_step(ctcd_op *op) {
         if (rc)
             return rc;
     }
+    if (b->looking && b->child->ended && !op->stop) {
+        int rc = end_look(b);
+        if (rc != CTCD_AGAIN)
+            return rc;
+    }
     if (op->stop && !b->child->ended)
         op_stop(b->child, op->stop);
     if (!b->child->ended) {
         op_wait_child(op);
         return CTCD_AGAIN;
     }
-    return end_deploy(b);
+    return b->looking ? failed(b, op_fail_stopped(op)) : end_deploy(b);
 }
 
 static const struct op_kind DEPLOY = {.name = "step", .step = deploy_step, .done = built_in_done};
