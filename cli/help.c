@@ -91,7 +91,7 @@ static void print_verbs(const char *group) {
         if (c->group ? group && strcmp(c->group, group) == 0 : !group) {
             char *left = text_of("%s%s%s", c->verb, c->arguments ? " " : "",
                                  c->arguments ? c->arguments : "");
-            printf("  %-22s %s\n", left, c->summary);
+            printf("  %-26s %s\n", left, c->summary);
             free(left);
         }
 }
@@ -110,7 +110,7 @@ static void print_all(void) {
          "run\n"
          "  walks the steps of a pipeline, a step may ask a model deployer for a service.\n");
     for (const struct group *g = groups; g->name; g++)
-        printf("  %-22s %s\n", g->name, g->summary);
+        printf("  %-26s %s\n", g->name, g->summary);
     puts("");
     print_verbs(NULL);
     print_options(NULL);
