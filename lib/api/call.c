@@ -86,7 +86,7 @@ CTCD_API int ctcd_call_progress(ctcd_call *call, const char *doing) {
     if (!call || !doing)
         return CTCD_E_INVALID;
     snprintf(call->doing, sizeof(call->doing), "%s", doing);
-    text_make_utf8(call->doing);
+    text_make_line(call->doing);
     if (call->parent)
         op_detail(call->parent, call->doing);
     return 0;

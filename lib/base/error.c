@@ -136,7 +136,7 @@ static ctcd_error *make(int code, char *message, const char *hint, const char *d
     }
     /* Names of files, answers of servers and texts cut by "%.100s" end up in messages; messages end up
        in JSON. */
-    text_make_utf8(made->message);
+    text_make_line(made->message);
     if (made->hint)
         text_make_utf8(made->hint);
     if (made->details)
@@ -220,7 +220,7 @@ int error_prefix(ctcd_error **err, const char *fmt, ...) {
     if (message) {
         mem_free(mine->message);
         mine->message = message;
-        text_make_utf8(mine->message);
+        text_make_line(mine->message);
     }
     return mine->code;
 }

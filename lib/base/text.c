@@ -66,6 +66,18 @@ void text_make_utf8(char *text) {
     }
 }
 
+void text_make_line(char *text) {
+    text_make_utf8(text);
+    char *end = text;
+    for (char *at = text; *at; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = ' ';
+        if (*at != ' ')
+            end = at + 1;
+    }
+    *end = '\0'; /* a break at the end says nothing */
+}
+
 static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }

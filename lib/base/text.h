@@ -11,6 +11,7 @@ bool text_starts(const char *text, const char *prefix);
 bool text_ends(const char *text, const char *suffix);
 bool text_is_utf8(const char *text); /* valid, no surrogates, no overlong forms */
 void text_make_utf8(char *text);     /* bytes that are not UTF-8 become '?' */
+void text_make_line(char *text);     /* likewise; line breaks and other controls become blanks */
 /* Bytes of the valid UTF-8 character that len bytes begin with; 0 = none does, or len is 0. */
 size_t text_utf8_length(const char *bytes, size_t len);
 /* A whole decimal number with nothing around it; locale-free. */

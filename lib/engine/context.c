@@ -170,9 +170,7 @@ void context_log(ctcd_context *ctx, int level, const char *fmt, ...) {
     va_end(args);
     if (n < 0)
         return;
-    for (char *at = line; (at = strchr(at, '\n'));) /* one line is one line */
-        *at = ' ';
-    text_make_utf8(line);
+    text_make_line(line);
     ctx->logging = true;
     ctx->shut++;
     ctx->log_fn(ctx->log_data, level, line);

@@ -404,7 +404,7 @@ void op_progress(ctcd_op *op, const char *fmt, ...) {
     va_end(args);
     if (n < 0)
         return;
-    text_make_utf8(line); /* it may have been cut */
+    text_make_line(line); /* it may have been cut */
     for (ctcd_op *o = op; o; o = o->parent) {
         memcpy(o->doing, line, sizeof(line));
         o->detail[0] = '\0';
@@ -420,7 +420,7 @@ void op_progress(ctcd_op *op, const char *fmt, ...) {
 void op_detail(ctcd_op *op, const char *detail) {
     char line[sizeof(op->detail)];
     snprintf(line, sizeof(line), "%s", detail);
-    text_make_utf8(line); /* it may have been cut */
+    text_make_line(line); /* it may have been cut */
     for (ctcd_op *o = op; o; o = o->parent)
         memcpy(o->detail, line, sizeof(line));
 }

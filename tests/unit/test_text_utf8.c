@@ -25,6 +25,23 @@ START_TEST(bytes_that_are_not_utf8_become_question_marks) {
 }
 END_TEST
 
+START_TEST(a_line_has_no_breaks) {
+    const char *const rows[][2] = {{"", ""},
+                                   {"a", "a"},
+                                   {"a\nb", "a b"},
+                                   {"\r\n\t", ""},
+                                   {"a\x7f\x1b[0m", "a  [0m"},
+                                   {"gr\xc3\xbc\xc3\x9f\xff\n\n", "gr\xc3\xbc\xc3\x9f?"},
+                                   {"  a ", "  a"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "%s", rows[i][0]);
+        text_make_line(text);
+        ck_assert_str_eq(text, rows[i][1]);
+    }
+}
+END_TEST
+
 START_TEST(errors_are_utf8) {
     _cleanup_(error_done) ctcd_error *err = NULL;
     error_set(&err, CTCD_E_INVALID, "hint \xff", "cut \"%.3s\"", "ab\xc3\xbc");
@@ -39,4 +56,5 @@ START_TEST(errors_are_utf8) {
 }
 END_TEST
 
-SUITE_MAIN("text_utf8", bytes_that_are_not_utf8_become_question_marks, errors_are_utf8)
+SUITE_MAIN("text_utf8", bytes_that_are_not_utf8_become_question_marks, errors_are_utf8,
+           a_line_has_no_breaks)
