@@ -107,7 +107,7 @@ CTCD_API int ctcd_context_dispatch(ctcd_context *ctx, ctcd_error **err);
  * @threads One thread per context. @since 0.1
  */
 CTCD_API int ctcd_context_wait(ctcd_context *ctx, int64_t max_ms, ctcd_error **err);
-/** Makes the fd readable, so that a wait in another thread ends. @threads Any. @since 0.1 */
+/** Makes the fd readable, so that a wait in another thread ends. @threads Any; also from a signal handler. @since 0.1 */
 CTCD_API int ctcd_context_wakeup(ctcd_context *ctx);
 
 #ifdef __cplusplus

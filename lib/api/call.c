@@ -73,7 +73,8 @@ CTCD_API ctcd_call *ctcd_call_ref(ctcd_call *call) {
 }
 
 CTCD_API ctcd_call *ctcd_call_unref(ctcd_call *call) {
-    if (!call || atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) != 1)
+    if (!call || call->fork_generation != fork_generation() ||
+        atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) != 1)
         return NULL;
     (void)pthread_mutex_destroy(&call->lock);
     error_unref(call->err);

@@ -20,8 +20,11 @@ int gate_enter(struct gate *gate, const ctcd_context *ctx, ctcd_error **err) {
     if (!ctx)
         return error_set(err, CTCD_E_INVALID, NULL, "the object must not be NULL");
     if (ctx->fork_generation != fork_generation())
-        return error_set(err, CTCD_E_FORKED, "open a context in the child",
-                         "this context belongs to the parent process");
+        return error_set(
+            err, CTCD_E_FORKED,
+            "use the library after exec, or in a child that was forked before a home was "
+            "opened",
+            "this context belongs to the parent process");
     uintptr_t me = this_thread(), nobody = 0;
     if (atomic_load(&gate->ctx->owner) != me &&
         !atomic_compare_exchange_strong(&gate->ctx->owner, &nobody, me))

@@ -135,6 +135,8 @@ static int enter(ctcd_call *call) {
                          : enter_method(call);
     call->inside = false;
     ctx->shut--;
+    if (loop_forked(ctx->loop)) /* it came back in a child: nothing of this is the child's */
+        return CTCD_AGAIN;
     struct ctcd_revision *revision = call->opens ? NULL : call->args.revision;
     if (revision && revision->changed && revision->commit) {
         ctcd_error *err = NULL;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "base/fork.h"
 #include "base/list.h"
 #include "store/store.h"
 
@@ -25,6 +26,7 @@ struct db {
     sqlite3 *sqlite;
     char *path;
     struct list kept; /* struct db_rows */
+    uint32_t fork;    /* fork_generation() of the process that opened it */
     int depth;        /* transactions that are open */
     int lost;         /* code of the error that made SQLite roll all of them back */
 };
@@ -95,9 +97,20 @@ static int code_of(int extended, int os_errno) {
     }
 }
 
-static int fail_nothing_more(struct db *db, int code, ctcd_error **err) {
-    return error_set(err, code, NULL, "the store %s gave up the transaction after an error",
-                     db->path);
+static bool forked(const struct db *db) {
+    return db->fork != fork_generation();
+}
+
+/* 0, or why nothing may be asked of it. After a lost transaction a statement would commit by itself; in a
+   forked child, into which a callback may come back, it would write without the parent's locks. */
+static int usable(const struct db *db, ctcd_error **err) {
+    if (forked(db))
+        return error_set(err, CTCD_E_FORKED, NULL, "the store %s belongs to the parent process",
+                         db->path);
+    if (db->lost)
+        return error_set(err, db->lost, NULL, "the store %s gave up the transaction after an error",
+                         db->path);
+    return 0;
 }
 
 static int report(struct db *db, int code, int os_errno, const char *what, ctcd_error **err) {
@@ -181,6 +194,7 @@ int db_open(const char *path, struct db **ret, ctcd_error **err) {
     if (!db)
         return error_nomem(err);
     list_init(&db->kept);
+    db->fork = fork_generation();
     db->path = mem_copy_text(path);
     if (!db->path)
         return error_nomem(err);
@@ -270,12 +284,12 @@ static int new_statement(struct db *db, const char *sql, struct db_rows **ret, c
 }
 
 int db_prepare(struct db *db, const char *sql, struct db_rows **ret, ctcd_error **err) {
-    /* After a lost transaction a statement would commit by itself. */
-    if (db->lost)
-        return fail_nothing_more(db, db->lost, err);
+    int rc = usable(db, err);
+    if (rc)
+        return rc;
     struct db_rows *rows = kept_statement(db, sql);
     if (!rows) {
-        int rc = new_statement(db, sql, &rows, err);
+        rc = new_statement(db, sql, &rows, err);
         if (rc)
             return rc;
     }
@@ -376,9 +390,10 @@ int db_number(struct db *db, const char *sql, const struct db_value *values, int
 }
 
 int db_exec(struct db *db, const char *sql, ctcd_error **err) {
-    if (db->lost)
-        return fail_nothing_more(db, db->lost, err);
-    int rc = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
+    int rc = usable(db, err);
+    if (rc)
+        return rc;
+    rc = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
     return rc ? fail(db, rc, err) : 0;
 }
 
@@ -474,7 +489,7 @@ int db_begin_read(struct db *db, ctcd_error **err) {
 }
 
 void db_rollback(struct db *db) {
-    if (!db->depth)
+    if (!db->depth || forked(db))
         return;
     if (!db->lost && db->depth > 1) {
         if (db_run(db, "ROLLBACK TO inner", DB_NO_VALUES, NULL) ||
