@@ -21,12 +21,18 @@ static void end(void) {
     (void)close(ends[1]);
 }
 
+/* The child's end. By exec: valgrind would count what the parent holds as leaks of the child. */
+static void leave(bool well) {
+    (void)execl("/bin/sh", "sh", "-c", well ? "exit 0" : "exit 1", (char *)NULL);
+    _exit(2);
+}
+
 /* In the child, instead of check's assertions. */
 #define is(what)                                                                                   \
     do {                                                                                           \
         if (!(what)) {                                                                             \
             (void)fprintf(stderr, "in the child, line %d: not %s\n", __LINE__, #what);             \
-            _exit(1);                                                                              \
+            leave(false);                                                                          \
         }                                                                                          \
     } while (0)
 
@@ -45,7 +51,7 @@ static void child_ends(pid_t child) {
         pid_t in_child_pid = fork();                                                               \
         if (in_child_pid == 0) {                                                                   \
             __VA_ARGS__;                                                                           \
-            _exit(0);                                                                              \
+            leave(true);                                                                           \
         }                                                                                          \
         child_ends(in_child_pid);                                                                  \
     } while (0)
@@ -160,7 +166,7 @@ START_TEST(a_living_child_holds_no_lock) {
     pid_t child = fork();
     if (child == 0) {
         (void)close(gate[1]);
-        _exit(read(gate[0], &byte, 1) == 0 ? 0 : 1);
+        leave(read(gate[0], &byte, 1) == 0);
     }
     ck_assert_int_gt(child, 0);
     ck_assert_int_eq(ctcd_op_cancel(op), 0);
@@ -199,7 +205,7 @@ START_TEST(a_done_callback_may_fork) {
     for (int i = 0; forked < 0 && i < 1000; i++)
         rc = ctcd_context_dispatch(ctx, NULL);
     if (is_child)
-        _exit(rc == CTCD_E_FORKED ? 0 : 1);
+        leave(rc == CTCD_E_FORKED);
     ok(rc);
     child_ends(forked);
     forked = -1;
@@ -232,7 +238,7 @@ START_TEST(a_child_that_comes_back_into_a_deploy_writes_nothing) {
             ok(ctcd_op_set_progress(op, progress_forks, NULL, NULL, &err));
         int rc = ctcd_op_wait(op, LONG_MS, NULL);
         if (is_child)
-            _exit(rc == CTCD_E_FORKED ? 0 : 1);
+            leave(rc == CTCD_E_FORKED);
         ok(rc);
         child_ends(forked);
         forked = -1;
