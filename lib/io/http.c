@@ -64,13 +64,15 @@ struct http_transfer {
     void *request_body;
     char *where; /* "host:port", for messages */
     struct buf body;
-    size_t max_answer, header_bytes;
+    int (*take)(void *data, const char *bytes, size_t size);
+    void *take_data;
+    size_t taken, max_answer, header_bytes;
     uint64_t progress_run; /* the last run in which bytes came */
     int64_t timeout_ms;
     CURLcode result;
     int os_errno; /* a system call of ours failed */
     int grace;
-    bool with_curl, expired, too_large, whole_headers;
+    bool with_curl, expired, too_large, whole_headers, stopped;
     char text[CURL_ERROR_SIZE];
 };
 
@@ -185,10 +187,25 @@ static curl_socket_t on_open(void *data, curlsocktype purpose, struct curl_socka
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
+/* Hands bytes of a good answer on; 0 = stop. */
+static size_t hand_on(struct http_transfer *t, const char *bytes, size_t len) {
+    if (len > t->max_answer - t->taken) {
+        t->too_large = true;
+        return 0;
+    }
+    t->taken += len;
+    t->stopped = t->take(t->take_data, bytes, len) != 0;
+    return t->stopped ? 0 : len;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
     struct http_transfer *t = data;
     size_t len = size * count; /* size is 1 */
+    long status = 0;
     t->progress_run = t->pool->run;
+    if (t->take && curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+        status >= 200 && status < 300)
+        return hand_on(t, bytes, len);
     if (len > t->max_answer - t->body.len) {
         t->too_large = true;
         return 0;
@@ -233,15 +250,15 @@ static bool reached(struct http_transfer *t, CURLINFO stage) {
 static const char *waited_for(struct http_transfer *t) {
     if (!t->with_curl)
         return "other requests came first";
-    if (!reached(t, CURLINFO_NAMELOOKUP_TIME_T))
-        return "its name was still being resolved";
-    if (!reached(t, CURLINFO_CONNECT_TIME_T))
-        return "the connection was not accepted";
-    if (!reached(t, CURLINFO_PRETRANSFER_TIME_T))
-        return "the TLS handshake was not over";
-    if (!reached(t, CURLINFO_STARTTRANSFER_TIME_T))
+    if (reached(t, CURLINFO_STARTTRANSFER_TIME_T))
+        return "its answer was still coming";
+    if (reached(t, CURLINFO_PRETRANSFER_TIME_T)) /* a kept connection has no earlier stages */
         return "it accepted the connection, and sent no answer";
-    return "its answer was still coming";
+    if (reached(t, CURLINFO_CONNECT_TIME_T))
+        return "the TLS handshake was not over";
+    if (reached(t, CURLINFO_NAMELOOKUP_TIME_T))
+        return "the connection was not accepted";
+    return "its name was still being resolved";
 }
 
 static int fail_timeout(struct http_transfer *t, ctcd_error **err) {
@@ -312,6 +329,9 @@ static int failure(struct http_transfer *t, ctcd_error **err) {
         return fail_large(t, err);
     if (t->body.failed || t->result == CURLE_OUT_OF_MEMORY)
         return error_nomem(err);
+    if (t->stopped)
+        return error_set(err, CTCD_E_IO, NULL, "the answer of %s was not taken to its end",
+                         t->where);
     if (t->os_errno)
         return error_system(err, t->os_errno, "a connection to %s", t->where);
     return fail_cause(t, err);
@@ -593,6 +613,8 @@ int http_start(struct http_pool *pool, const struct http_request *request, http_
     t->data = data;
     t->max_answer = request->max_answer ? request->max_answer : HTTP_MAX_ANSWER;
     t->timeout_ms = request->timeout_ms;
+    t->take = request->take;
+    t->take_data = request->take_data;
     t->grace = GRACE;
     list_init(&t->node);
     rc = transfer_prepare(t, request, err);

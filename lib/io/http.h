@@ -38,6 +38,11 @@ struct http_request {
         *key_file;               /* PEM; NULL = the system's CAs, no client certificate */
     const char *user, *password; /* Basic; NULL = none */
     const char *bearer;          /* a token; NULL = none */
+    /* Takes the body of a 2xx answer piece by piece instead of the answer, for what is too large for
+       memory; not 0 = stop, which is CTCD_E_IO unless the transfer is cancelled. Not called after the
+       end; may not call the pool. NULL = the answer holds the body. */
+    int (*take)(void *take_data, const char *bytes, size_t size);
+    void *take_data;
 };
 
 /* How it ended: an HTTP answer of any status (code 0), or a failure:

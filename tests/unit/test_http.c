@@ -433,6 +433,87 @@ START_TEST(a_thousand_transfers) {
 }
 END_TEST
 
+/* ---- bodies that are taken piece by piece ---- */
+
+struct taker {
+    size_t bytes, most;
+    char text[64];
+};
+
+static int take(void *data, const char *bytes, size_t size) {
+    struct taker *taker = data;
+    if (taker->bytes + size > taker->most)
+        return -1;
+    if (taker->bytes + size < sizeof taker->text)
+        memcpy(taker->text + taker->bytes, bytes, size);
+    taker->bytes += size;
+    return 0;
+}
+
+static void ask_taking(const char *path, struct taker *taker, size_t max, struct reply *reply) {
+    struct http_request request = {
+        .url = url_of(path), .take = take, .take_data = taker, .max_answer = max};
+    start(&request, reply);
+    run_until_over(reply);
+}
+
+START_TEST(a_body_is_taken_piece_by_piece) {
+    struct reply reply;
+    struct taker taker = {.most = 1000};
+    ask_taking("/ok", &taker, 0, &reply);
+    ck_assert_int_eq(reply.answer.code, 0);
+    ck_assert_int_eq(reply.answer.status, 200);
+    ck_assert_str_eq(taker.text, "hello");
+    ck_assert_uint_eq(reply.answer.body_size, 0);
+    ck_assert_str_eq(reply.answer.body, "");
+    http_answer_done(&reply.answer);
+    taker = (struct taker){.most = 1000};
+    ask_taking("/chunked", &taker, 0, &reply);
+    ck_assert_str_eq(taker.text, "hello");
+    http_answer_done(&reply.answer);
+    /* What is no good answer is told by the answer, as ever. */
+    taker = (struct taker){.most = 1000};
+    ask_taking("/busy", &taker, 0, &reply);
+    ck_assert_int_eq(reply.answer.status, 503);
+    ck_assert_str_eq(reply.answer.body, "busy");
+    ck_assert_uint_eq(taker.bytes, 0);
+    http_answer_done(&reply.answer);
+    ask_taking("/short", &taker, 0, &reply);
+    ck_assert_int_eq(reply.answer.code, CTCD_E_PROTOCOL);
+    ck_assert_uint_eq(taker.bytes, 10);
+    http_answer_done(&reply.answer);
+}
+END_TEST
+
+START_TEST(a_body_that_is_too_large_to_take) {
+    struct reply reply;
+    struct taker taker = {.most = SIZE_MAX};
+    ask_taking("/huge", &taker, 100000, &reply);
+    ck_assert_int_eq(reply.answer.code, CTCD_E_TOO_LARGE);
+    ck_assert_uint_le(taker.bytes, 100000);
+    http_answer_done(&reply.answer);
+    taker = (struct taker){.most = 200}; /* the disk is full, say */
+    ask_taking("/huge", &taker, 0, &reply);
+    ck_assert_int_eq(reply.answer.code, CTCD_E_IO);
+    ck_assert_uint_le(taker.bytes, 200);
+    http_answer_done(&reply.answer);
+}
+END_TEST
+
+/* A time-out on a kept connection, which has no connecting to wait for. */
+START_TEST(a_kept_connection_that_falls_silent) {
+    struct reply reply;
+    ask("/ok", &reply);
+    http_answer_done(&reply.answer);
+    struct http_request request = {.url = url_of("/silent"), .timeout_ms = 50};
+    start(&request, &reply);
+    run_until_over(&reply);
+    ck_assert_int_eq(reply.answer.code, CTCD_E_TIMEOUT);
+    ck_assert_ptr_nonnull(strstr(error_message(reply.answer.err), "sent no answer"));
+    http_answer_done(&reply.answer);
+}
+END_TEST
+
 START_TEST(nothing_is_gained_by_use) {
     struct reply reply;
     ask("/ok", &reply);
@@ -474,4 +555,6 @@ SUITE_MAIN_WITH("http", setup, teardown, an_answer_comes_whole, a_request_says_w
                 no_descriptor_left_is_an_error_of_one_transfer, the_fd_knows_the_deadline,
                 a_silent_server_is_named, an_answer_that_arrived_wins_over_its_deadline,
                 answers_beyond_the_batch_win_too, a_pool_in_a_loop_is_never_late,
-                a_thousand_transfers, nothing_is_gained_by_use, silent_servers_hold_up_nobody)
+                a_thousand_transfers, nothing_is_gained_by_use, silent_servers_hold_up_nobody,
+                a_body_is_taken_piece_by_piece, a_body_that_is_too_large_to_take,
+                a_kept_connection_that_falls_silent)
