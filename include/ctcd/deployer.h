@@ -37,7 +37,7 @@ CTCD_API ctcd_deployment *ctcd_deployment_unref(ctcd_deployment *deployment);
 /** Required. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_deployment_set_model_name(ctcd_deployment *deployment, const char *name,
                                             ctcd_error **err);
-/** Required: a path or a file: URI. @threads One thread per context. @since 0.1 */
+/** Required: a path, a file: URI, or what the back end knows besides (mlflow: models:/NAME/VERSION, models:/NAME\@ALIAS, models:/NAME/latest, models:/NAME/STAGE, models:/NAME, runs:/RUN_ID/PATH). @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_deployment_set_model_uri(ctcd_deployment *deployment, const char *uri,
                                            ctcd_error **err);
 /** Pipeline and step of the identity, and the run that asks; each may be "" or NULL. @threads One thread per context. @since 0.1 */

@@ -135,6 +135,8 @@ CTCD_API int ctcd_call_progress(ctcd_call *call, const char *doing);
 /** Memory of this call, zeroed, the same on every entry; destroyed at its end. @param destroy Gets the memory; may be NULL. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_call_scratch(ctcd_call *call, size_t size, ctcd_destroy_fn destroy,
                                void **ret_memory);
+/** A folder that all components of this flavor share in this home (downloaded models), made at the first asking, absolute; borrowed until close(). @threads Inside the method. @since 0.1 */
+CTCD_API int ctcd_call_folder(ctcd_call *call, const char **ret_folder);
 /** Says why. @param hint What to do next, or NULL. @return @p code. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_call_fail(ctcd_call *call, int code, const char *message, const char *hint);
 /** Adds lines to what was said by ctcd_call_fail(). @threads Inside the method. @since 0.1 */
@@ -165,6 +167,8 @@ CTCD_API const char *ctcd_revision_pinned_uri(const ctcd_revision *revision);
 CTCD_API int ctcd_revision_set_pinned_uri(ctcd_revision *revision, const char *uri);
 /** @threads Inside the method. @since 0.1 */
 CTCD_API const char *ctcd_revision_model_name(const ctcd_revision *revision);
+/** The run that asked for it, where a pipeline did. @threads Inside the method. @since 0.1 */
+CTCD_API const char *ctcd_revision_run_name(const ctcd_revision *revision);
 /** Options of the deployment. @threads Inside the method. @since 0.1 */
 CTCD_API const ctcd_options *ctcd_revision_options(const ctcd_revision *revision);
 /** A folder of this revision, made by the engine, absolute. @threads Inside the method. @since 0.1 */
@@ -173,7 +177,7 @@ CTCD_API const char *ctcd_revision_folder(const ctcd_revision *revision);
 CTCD_API const char *ctcd_revision_shim(const ctcd_revision *revision);
 /** The back end's own note (a port, a resource version), kept with the revision. @threads Inside the method. @since 0.1 */
 CTCD_API const char *ctcd_revision_memo(const ctcd_revision *revision);
-/** The engine commits it before the call's next entry or end takes effect. @threads Inside the method. @since 0.1 */
+/** What validate() sets is kept, too; the engine commits it before the call's next entry or end takes effect. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_revision_set_memo(ctcd_revision *revision, const char *memo);
 /** Where predictions of this revision go. @threads Inside the method. @since 0.1 */
 CTCD_API const char *ctcd_revision_url(const ctcd_revision *revision);

@@ -4,6 +4,7 @@
 #include "base/fork.h"
 #include "base/text.h"
 #include "engine/call_state.h"
+#include "io/file.h"
 
 static struct loop *loop_of(const ctcd_call *call) {
     return call->backend->ctx->loop;
@@ -103,6 +104,24 @@ CTCD_API int ctcd_call_scratch(ctcd_call *call, size_t size, ctcd_destroy_fn des
         call->scratch_destroy = destroy;
     }
     *ret_memory = call->scratch;
+    return 0;
+}
+
+CTCD_API int ctcd_call_folder(ctcd_call *call, const char **ret_folder) {
+    if (!call || !call->inside || !ret_folder)
+        return CTCD_E_INVALID;
+    struct backend *backend = call->backend;
+    if (!backend->folder) {
+        _cleanup_(mem_free_ptr) char *folder =
+            context_path(backend->ctx, "deployers", backend->flavor->name, NULL);
+        if (!folder)
+            return CTCD_E_NOMEM;
+        int rc = file_make_folders(folder, &call->err);
+        if (rc)
+            return rc;
+        backend->folder = mem_steal(&folder);
+    }
+    *ret_folder = backend->folder;
     return 0;
 }
 

@@ -73,6 +73,10 @@ CTCD_API const char *ctcd_revision_model_name(const ctcd_revision *revision) {
     return revision ? shown(revision->model_name) : "";
 }
 
+CTCD_API const char *ctcd_revision_run_name(const ctcd_revision *revision) {
+    return revision ? shown(revision->run) : "";
+}
+
 CTCD_API const ctcd_options *ctcd_revision_options(const ctcd_revision *revision) {
     return revision ? revision->options : NULL;
 }

@@ -294,6 +294,7 @@ void revision_done(struct ctcd_revision *r) {
     mem_free(r->model_uri);
     mem_free(r->pinned_uri);
     mem_free(r->model_name);
+    mem_free(r->run);
     mem_free(r->folder);
     mem_free(r->shim);
     mem_free(r->memo);

@@ -46,7 +46,7 @@ struct ctcd_text {
    url) is flagged, and the op that owns it commits that to the store when the call comes back (AGAIN or
    end), before anything else happens. */
 struct ctcd_revision {
-    char *service_uuid, *model_uri, *pinned_uri, *model_name, *folder, *shim, *memo, *url;
+    char *service_uuid, *model_uri, *pinned_uri, *model_name, *run, *folder, *shim, *memo, *url;
     int64_t number, generation;
     bool wanted;
     struct ctcd_options *options;

@@ -70,8 +70,11 @@ static int draft(struct deploy *d) {
         return rc;
     r->model_uri = mem_copy_text(d->want->model_uri);
     r->model_name = mem_copy_text(d->want->model_name);
+    r->run = mem_copy_text(d->want->run);
     r->service_uuid = mem_copy_text(d->uuid);
-    return r->model_uri && r->model_name && r->service_uuid ? 0 : error_nomem(err);
+    return r->model_uri && r->model_name && r->service_uuid && (r->run || !d->want->run)
+               ? 0
+               : error_nomem(err);
 }
 
 static int begin(struct deploy *d) {
@@ -192,6 +195,7 @@ static int record_intent(struct deploy *d) {
         .service = d->uuid,
         .model_uri = d->want->model_uri,
         .pinned_uri = d->draft.pinned_uri,
+        .memo = d->draft.memo,
         .options = options,
         .deployment = deployment,
         .metrics = d->want->metrics,

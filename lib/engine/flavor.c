@@ -198,6 +198,7 @@ static void backend_free(struct backend *backend) {
     options_free(backend->options);
     mem_free(backend->component);
     mem_free(backend->config);
+    mem_free(backend->folder);
     mem_free(backend);
 }
 

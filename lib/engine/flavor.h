@@ -61,6 +61,7 @@ struct backend {
     char *component;
     char *config; /* options JSON it was opened with: a component registered anew is opened anew */
     struct ctcd_options *options;
+    char *folder; /* what components of its flavor share; NULL = not asked for yet */
     void *impl;
     bool opened, opening; /* opening: one of its calls does it, the others wait */
     struct list watches;  /* ctcd_watch */

@@ -190,6 +190,7 @@ static int revision_texts(ctcd_context *ctx, const struct store_revision *record
     r->model_uri = mem_copy_text(record->model_uri);
     r->pinned_uri = mem_copy_text(record->pinned_uri);
     r->model_name = mem_copy_text(model);
+    r->run = mem_copy_text(record->run);
     r->folder = revision_folder(ctx, record->service, record->number);
     r->shim = mem_copy_text(shim);
     r->memo = mem_copy_text(record->memo);

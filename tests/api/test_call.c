@@ -437,6 +437,7 @@ START_TEST(a_method_must_not_enter_the_library) {
 END_TEST
 
 static int looks_around(struct fake_in *in) {
+    const char *shared = NULL, *again = NULL;
     ck_assert_int_eq(ctcd_call_now(in->call), atomic_load(&hand.mono));
     ck_assert_int_eq(ctcd_call_deadline(in->call), HAND_MONO + 7000);
     ck_assert_str_eq(ctcd_revision_service_uuid(in->revision), ctcd_service_uuid(service));
@@ -451,6 +452,14 @@ static int looks_around(struct fake_in *in) {
     ck_assert_int_eq(ctcd_revision_folder(in->revision)[0], '/');
     ck_assert_int_eq(access(ctcd_revision_shim(in->revision), X_OK), 0);
     ck_assert_ptr_nonnull(ctcd_revision_options(in->revision));
+    ck_assert_str_eq(ctcd_revision_run_name(in->revision), "");
+    ck_assert_int_eq(ctcd_call_folder(in->call, &shared), 0);
+    ck_assert_int_eq(access(shared, W_OK), 0);
+    ck_assert_has(shared, "/deployers/fake");
+    ck_assert_int_eq(ctcd_call_folder(in->call, &again), 0);
+    ck_assert_ptr_eq(shared, again);
+    ck_assert_int_eq(ctcd_call_folder(in->call, NULL), CTCD_E_INVALID);
+    ck_assert_int_eq(ctcd_call_folder(NULL, &again), CTCD_E_INVALID);
     return FAKE_GO_ON;
 }
 
@@ -463,6 +472,7 @@ START_TEST(a_method_sees_its_call_and_its_revision) {
     ck_assert_int_eq(ctcd_revision_generation(NULL), 0);
     ck_assert_str_eq(ctcd_revision_model_name(NULL), "");
     ck_assert_str_eq(ctcd_revision_model_uri(NULL), "");
+    ck_assert_str_eq(ctcd_revision_run_name(NULL), "");
     ck_assert_str_eq(ctcd_revision_pinned_uri(NULL), "");
     ck_assert_str_eq(ctcd_revision_memo(NULL), "");
     ck_assert_str_eq(ctcd_revision_url(NULL), "");
@@ -479,6 +489,7 @@ START_TEST(a_method_sees_its_call_and_its_revision) {
 END_TEST
 
 START_TEST(outside_of_its_method_a_call_can_only_be_woken) {
+    const char *folder = NULL;
     void *memory = NULL;
     ctcd_watch *watch = NULL;
     fake.hook[FAKE_PREDICT] = keeps_its_call;
@@ -489,6 +500,7 @@ START_TEST(outside_of_its_method_a_call_can_only_be_woken) {
     ck_assert_int_eq(ctcd_call_wait_wake(call), CTCD_E_INVALID);
     ck_assert_int_eq(ctcd_call_wait_fd(call, ends[0], CTCD_EVENT_OUT), CTCD_E_INVALID);
     ck_assert_int_eq(ctcd_call_scratch(call, 8, NULL, &memory), CTCD_E_INVALID);
+    ck_assert_int_eq(ctcd_call_folder(call, &folder), CTCD_E_INVALID);
     ck_assert_int_eq(ctcd_call_watch(call, ends[0], CTCD_EVENT_IN, NULL, NULL, &watch),
                      CTCD_E_INVALID);
     ck_assert_ptr_null(memory);
