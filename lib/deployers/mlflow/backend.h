@@ -12,10 +12,17 @@
 
 #define MLFLOW_LOG_LINES 20 /* shown with an error */
 
+/* The tracking server, as configured; NULL = not set. token, username and password are references. */
+struct tracking {
+    char *uri, *token, *username, *password, *ca_file;
+    int64_t max_model_bytes;
+};
+
 struct mlflow {
     struct http_pool *pool;
     ctcd_watch *watch;
     char *python, *host; /* as configured */
+    struct tracking tracking;
 };
 
 /* Hands an error of the layers below to the engine, and returns rc. *err is released. */
@@ -32,11 +39,18 @@ bool mlflow_noted(const ctcd_revision *revision, const char *note);
 void mlflow_note(const ctcd_revision *revision, const char *note); /* as well as it can */
 void mlflow_forget_notes(const ctcd_revision *revision); /* of the generation before this one */
 
-/* The port in the memo of an earlier start; 0 = none. */
+/* The memo, an object of single values: the port of an earlier start (0 = none), and what the model was
+   pinned to: digest (names the staged folder), name, version, run_id, model_id. A text is owned, NULL = not
+   in it, or out of memory. */
 int mlflow_port(const ctcd_revision *revision);
+char *mlflow_memo(const ctcd_revision *revision, const char *key);
+/* Sets one value in the memo, keeps the others; value NULL = leave it. */
+int mlflow_set_memo(ctcd_revision *revision, const char *key, const char *value);
+/* The folder that holds the model: the staged one, or what the URI names. Owned; NULL = out of memory. */
+char *mlflow_model_folder(ctcd_call *call, const ctcd_revision *revision);
 
 /* The methods, one file each. */
-int mlflow_validate(void *impl, ctcd_call *call, ctcd_revision *want);         /* model.c */
+int mlflow_validate(void *impl, ctcd_call *call, ctcd_revision *want);         /* validate.c */
 int mlflow_apply(void *impl, ctcd_call *call, ctcd_revision *want);            /* server.c */
 int mlflow_observe(void *impl, ctcd_call *call, const ctcd_revision *revision, /* look.c */
                    ctcd_observation *out);

@@ -2,6 +2,7 @@
    its own (backend.h). The engine calls it through <ctcd/plugin.h> only. */
 #include "deployers/mlflow/mlflow.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -9,9 +10,23 @@
 #include "io/file.h"
 #include "io/json.h"
 
+#define MODEL_MIB_MAX (1 << 20)
+#define MEMO_MAX 16384
+
 static const ctcd_option_entry component_options[] = {
     {"python", "path", "python3", "The Python that has MLflow: a path, or a name in PATH.", 0, 0},
     {"host", "text", "127.0.0.1", "The address at which the servers listen.", 0, 0},
+    {"tracking_uri", "text", NULL,
+     "The tracking server that knows models:/ and runs:/, as http://HOST:PORT.", 0, 0},
+    {"tracking_username", "text", NULL, "Who asks it: env:NAME or file:PATH.", CTCD_OPTION_SECRET,
+     0},
+    {"tracking_password", "text", NULL, "With tracking_username: env:NAME or file:PATH.",
+     CTCD_OPTION_SECRET, 0},
+    {"tracking_token", "text", NULL, "Instead of user name and password: env:NAME or file:PATH.",
+     CTCD_OPTION_SECRET, 0},
+    {"tracking_ca_file", "path", NULL,
+     "The CAs that the tracking server's certificate is checked by (PEM).", 0, 0},
+    {"max_model_mib", "integer", "16384", "Largest model that is fetched from it, in MiB.", 0, 0},
     {0},
 };
 
@@ -48,7 +63,31 @@ static void close_backend(void *impl) {
     http_pool_free(backend->pool);
     mem_free(backend->python);
     mem_free(backend->host);
+    mem_free(backend->tracking.uri);
+    mem_free(backend->tracking.token);
+    mem_free(backend->tracking.username);
+    mem_free(backend->tracking.password);
+    mem_free(backend->tracking.ca_file);
     mem_free(backend);
+}
+
+static bool keep_tracking(struct tracking *t, const ctcd_options *options) {
+    const struct {
+        const char *name;
+        char **place;
+    } texts[] = {
+        {"tracking_uri", &t->uri},           {"tracking_username", &t->username},
+        {"tracking_password", &t->password}, {"tracking_token", &t->token},
+        {"tracking_ca_file", &t->ca_file},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const char *value = ctcd_options_text(options, texts[i].name);
+        if (value && value[0] && !(*texts[i].place = mem_copy_text(value)))
+            return false;
+    }
+    int64_t mib = ctcd_options_number(options, "max_model_mib");
+    t->max_model_bytes = (mib < 1 ? 1 : mib > MODEL_MIB_MAX ? MODEL_MIB_MAX : mib) << 20;
+    return true;
 }
 
 static int open_backend(ctcd_call *call, const ctcd_options *options, void *user_data,
@@ -60,7 +99,9 @@ static int open_backend(ctcd_call *call, const ctcd_options *options, void *user
     ctcd_error *err = NULL;
     backend->python = mem_copy_text(ctcd_options_text(options, "python"));
     backend->host = mem_copy_text(ctcd_options_text(options, "host"));
-    int rc = backend->python && backend->host ? http_pool_new(&backend->pool, &err) : CTCD_E_NOMEM;
+    bool kept = keep_tracking(&backend->tracking, options);
+    int rc = kept && backend->python && backend->host ? http_pool_new(&backend->pool, &err)
+                                                      : CTCD_E_NOMEM;
     if (!rc)
         rc = ctcd_call_watch(call, http_pool_fd(backend->pool), CTCD_EVENT_IN, pool_ready, backend,
                              &backend->watch);
@@ -110,11 +151,44 @@ void mlflow_forget_notes(const ctcd_revision *revision) {
     }
 }
 
-int mlflow_port(const ctcd_revision *revision) {
-    _cleanup_(json_done) struct json *memo = NULL;
+/* A new reference; NULL = there is none, or it cannot be read. */
+static struct json *memo_of(const ctcd_revision *revision) {
+    struct json *memo = NULL;
     const char *text = ctcd_revision_memo(revision);
-    if (!text[0] || json_parse(text, strlen(text), 4096, 0, "memo", &memo, NULL))
+    if (text[0] && json_parse(text, strlen(text), MEMO_MAX, 0, "memo", &memo, NULL))
+        return NULL;
+    return memo;
+}
+
+char *mlflow_memo(const ctcd_revision *revision, const char *key) {
+    _cleanup_(json_done) struct json *memo = memo_of(revision);
+    return mem_copy_text(json_get_text(memo, key));
+}
+
+int mlflow_set_memo(ctcd_revision *revision, const char *key, const char *value) {
+    if (!value)
         return 0;
+    _cleanup_(json_done) struct json *memo = memo_of(revision);
+    _cleanup_(mem_free_ptr) char *text = NULL;
+    if (!memo)
+        memo = json_new_object();
+    bool set = text_same(key, "port") ? json_set_int(memo, key, atoi(value))
+                                      : json_set_text(memo, key, value);
+    if (!set || !(text = json_to_text(memo)))
+        return CTCD_E_NOMEM;
+    return ctcd_revision_set_memo(revision, text);
+}
+
+char *mlflow_model_folder(ctcd_call *call, const ctcd_revision *revision) {
+    _cleanup_(json_done) struct json *memo = memo_of(revision);
+    const char *digest = json_get_text(memo, "digest"), *folder = NULL;
+    if (!digest)
+        return mem_copy_text(ctcd_revision_pinned_uri(revision));
+    return ctcd_call_folder(call, &folder) ? NULL : mem_text("%s/models/%s", folder, digest);
+}
+
+int mlflow_port(const ctcd_revision *revision) {
+    _cleanup_(json_done) struct json *memo = memo_of(revision);
     int64_t port = json_get_int(memo, "port", 0);
     return port > 0 && port <= 65535 ? (int)port : 0;
 }

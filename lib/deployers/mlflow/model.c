@@ -1,7 +1,6 @@
-/* See model.h; and validate: all that can be refused before a server starts. */
+/* See model.h. */
 #include "deployers/mlflow/model.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +9,12 @@
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "deployers/mlflow/backend.h"
 #include "io/file.h"
 #include "io/json.h"
 #include "io/yaml.h"
 
 #define MODEL_FILE "MLmodel"
 #define MODEL_HINT "a model's folder has a file MLmodel, as mlflow's save_model() writes it"
-#define WORKERS_MAX 64
 
 /* ---- where it is ---------------------------------------------------------------------------------- */
 
@@ -221,34 +218,4 @@ int python_find(const char *name, char **ret, ctcd_error **err) {
         return error_set(err, CTCD_E_INVALID, hint, "python: %s is not a program", name);
     return error_set(err, CTCD_E_INVALID, hint, "python: there is no %s%s", name,
                      name[0] == '/' ? "" : " in PATH");
-}
-
-/* ---- validate ------------------------------------------------------------------------------------- */
-
-static int check_host(const char *host, ctcd_error **err) {
-    struct in6_addr address;
-    if (strcmp(host, "localhost") == 0 || inet_pton(AF_INET, host, &address) == 1 ||
-        inet_pton(AF_INET6, host, &address) == 1)
-        return 0;
-    return error_set(err, CTCD_E_INVALID, "use an address of this machine, such as 127.0.0.1",
-                     "host: \"%s\" is no address", host);
-}
-
-int mlflow_validate(void *impl, ctcd_call *call, ctcd_revision *want) {
-    const struct mlflow *backend = impl;
-    _cleanup_(mem_free_ptr) char *path = NULL;
-    _cleanup_(mem_free_ptr) char *python = NULL;
-    _cleanup_(error_done) ctcd_error *err = NULL;
-    int64_t workers = ctcd_options_number(ctcd_revision_options(want), "workers");
-    int rc = 0;
-    if (workers < 1 || workers > WORKERS_MAX)
-        rc = error_set(&err, CTCD_E_INVALID, NULL, "workers: %lld is not within 1 and %d",
-                       (long long)workers, WORKERS_MAX);
-    if (!rc)
-        rc = check_host(backend->host, &err);
-    if (!rc)
-        rc = model_resolve(ctcd_revision_model_uri(want), &path, &err);
-    if (!rc)
-        rc = python_find(backend->python, &python, &err);
-    return rc ? mlflow_fail(call, rc, &err) : ctcd_revision_set_pinned_uri(want, path);
 }

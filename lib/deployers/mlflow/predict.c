@@ -17,10 +17,13 @@ static void prediction_done(void *memory) {
 }
 
 /* CTCD_NONE: the model names no columns, the rows go as they are. */
-static int name_columns(const ctcd_revision *revision, const char *rows, char **ret,
-                        ctcd_error **err) {
+static int name_columns(ctcd_call *call, const ctcd_revision *revision, const char *rows,
+                        char **ret, ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *columns = NULL;
-    int rc = model_columns(ctcd_revision_pinned_uri(revision), &columns, err);
+    _cleanup_(mem_free_ptr) char *model = mlflow_model_folder(call, revision);
+    if (!model)
+        return error_nomem(err);
+    int rc = model_columns(model, &columns, err);
     if (rc) { /* the server has its model; that the folder is gone by now does not matter */
         error_done(err);
         return rc == CTCD_E_NOMEM ? error_nomem(err) : CTCD_NONE;
@@ -30,13 +33,14 @@ static int name_columns(const ctcd_revision *revision, const char *rows, char **
     return split ? mlflow_encode(split, strlen(split), MLFLOW_SPLIT, ret, err) : error_nomem(err);
 }
 
-static int encode(const ctcd_revision *revision, const char *input, char **ret, ctcd_error **err) {
+static int encode(ctcd_call *call, const ctcd_revision *revision, const char *input, char **ret,
+                  ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *body = NULL;
     int rc = mlflow_encode(input, strlen(input), MLFLOW_AUTO, &body, err);
     if (rc)
         return rc;
     bool plain_rows = input[strspn(input, " \t\r\n")] == '[' && text_starts(body, "{\"instances\"");
-    rc = plain_rows ? name_columns(revision, input, ret, err) : CTCD_NONE;
+    rc = plain_rows ? name_columns(call, revision, input, ret, err) : CTCD_NONE;
     if (rc == CTCD_NONE) {
         *ret = mem_steal(&body);
         rc = 0;
@@ -50,7 +54,7 @@ static int send_it(const struct mlflow *backend, struct prediction *p, ctcd_call
     const char *url = ctcd_revision_url(revision);
     if (!url[0])
         return error_set(err, CTCD_E_UNREACHABLE, NULL, "it was never started");
-    int rc = encode(revision, input, &body, err);
+    int rc = encode(call, revision, input, &body, err);
     if (rc)
         return rc;
     int64_t left = ctcd_call_deadline(call) - ctcd_call_now(call);

@@ -58,14 +58,14 @@ static char *url_at(const char *host, int port) {
 /* CTCD_AGAIN: port and URL are to be committed before anything runs; without change they are already. */
 static int publish(const struct mlflow *backend, ctcd_call *call, ctcd_revision *want, int port) {
     _cleanup_(mem_free_ptr) char *url = url_at(backend->host, port);
-    _cleanup_(mem_free_ptr) char *memo = mem_text("{\"port\":%d}", port);
-    if (!url || !memo)
+    _cleanup_(mem_free_ptr) char *number = mem_text("%d", port);
+    if (!url || !number)
         return CTCD_E_NOMEM;
-    if (text_same(url, ctcd_revision_url(want)) && text_same(memo, ctcd_revision_memo(want)))
+    if (text_same(url, ctcd_revision_url(want)) && port == mlflow_port(want))
         return 0;
     int rc = ctcd_revision_set_url(want, url);
     if (!rc)
-        rc = ctcd_revision_set_memo(want, memo);
+        rc = mlflow_set_memo(want, "port", number);
     if (!rc)
         rc = ctcd_call_wait_until(call, ctcd_call_now(call));
     return rc ? rc : CTCD_AGAIN;
@@ -100,12 +100,12 @@ static bool make_arguments(const ctcd_revision *want, const char *python, char *
            strv_add(ret, SERVER_APP);
 }
 
-static bool make_environment(const ctcd_revision *want, char ***ret) {
-    return strv_take(ret, mem_text("__pyfunc_model_path__=%s", ctcd_revision_pinned_uri(want))) &&
+static bool make_environment(const char *model, char ***ret) {
+    return strv_take(ret, mem_text("__pyfunc_model_path__=%s", model)) &&
            strv_add(ret, "PYTHONUNBUFFERED=1");
 }
 
-static int start(const struct mlflow *backend, const ctcd_revision *want, int fd,
+static int start(const struct mlflow *backend, const ctcd_revision *want, const char *model, int fd,
                  ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *python = NULL;
     _cleanup_(mem_free_ptr) char *log = mlflow_file(want, "log");
@@ -117,7 +117,7 @@ static int start(const struct mlflow *backend, const ctcd_revision *want, int fd
     int rc = python_find(backend->python, &python, err);
     if (rc)
         return rc;
-    if (!make_arguments(want, python, &argv) || !make_environment(want, &env))
+    if (!make_arguments(want, python, &argv) || !make_environment(model, &env))
         return error_nomem(err);
     rc = begin_log(want, log, err);
     if (rc)
@@ -142,6 +142,7 @@ int mlflow_apply(void *impl, ctcd_call *call, ctcd_revision *want) {
     const struct mlflow *backend = impl;
     _cleanup_(error_done) ctcd_error *err = NULL;
     struct child_status child;
+    _cleanup_(mem_free_ptr) char *model = NULL;
     struct apply *a = NULL;
     int rc = ctcd_call_scratch(call, sizeof *a, apply_done, (void **)&a);
     if (rc)
@@ -149,9 +150,11 @@ int mlflow_apply(void *impl, ctcd_call *call, ctcd_revision *want) {
     rc = child_look(ctcd_revision_folder(want), ctcd_revision_generation(want), &child, &err);
     if (!rc && child.state != CHILD_NOT_STARTED)
         return 0; /* this generation has had its start; observe tells what became of it */
+    if (!rc && !(model = mlflow_model_folder(call, want)))
+        rc = CTCD_E_NOMEM;
     if (!rc && !a->listens) {
         ctcd_call_progress(call, "starting its server");
-        rc = model_check(ctcd_revision_pinned_uri(want), &err);
+        rc = model_check(model, &err);
         if (!rc)
             rc = listen_again(backend, want, a, &err);
         if (!rc)
@@ -160,6 +163,6 @@ int mlflow_apply(void *impl, ctcd_call *call, ctcd_revision *want) {
             return rc;
     }
     if (!rc)
-        rc = start(backend, want, a->fd, &err);
+        rc = start(backend, want, model, a->fd, &err);
     return rc ? mlflow_fail(call, rc, &err) : 0;
 }
