@@ -180,6 +180,7 @@ STAGES := unit api fault cli rig valgrind sanitize install
 RIG_PY := $(sort $(wildcard tests/rig/test_*.py))
 CLI_PY := $(sort $(wildcard tests/cli/test_*.py))
 QUIET_PY := tests/cli/test_many.py tests/cli/test_kills.py
+QUIET_C := $(BUILD)/test/test_host_loop
 RESULTS ?= $(BUILD)/test/results
 JOBS ?= 2
 RUN = tools/run-suites --build $(BUILD) --results $(RESULTS) --jobs $(JOBS) --venv-python $(VENV)/bin/python $(RUN_FLAGS)
@@ -208,7 +209,7 @@ check-fault: check-deps ## fault injection
 check-cli: check-venv ## the command, from outside
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 600 --python $(PYTHON) cli $(CLI_PY) && [ $$built = 0 ]
 check-quiet: check-venv ## bounds on time, on a machine that does nothing else
-	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 600 --jobs 1 --quiet-machine --python $(PYTHON) quiet $(QUIET_PY) && [ $$built = 0 ]
+	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 600 --jobs 1 --quiet-machine --python $(PYTHON) quiet $(QUIET_PY) $(QUIET_C) && [ $$built = 0 ]
 check-rig: check-venv ## real model servers
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 900 --jobs 1 --python $(VENV)/bin/python rig $(RIG_PY) && [ $$built = 0 ]
 check-valgrind: check-deps ## unit and API suites under valgrind
