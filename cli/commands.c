@@ -110,6 +110,8 @@ static const struct option_spec predict_options[] = {
 
 static const struct option_spec pipeline_run_options[] = {
     {"param", 0, "NAME=VALUE", "sets a parameter that the file declares; may be repeated"},
+    {"jobs", 'j', "N",
+     "at most so many independent steps side by side; default: jobs of the file, or 1"},
     {"timeout", 't', "TIME", "the run is cancelled after that; default 24h"},
     {0},
 };

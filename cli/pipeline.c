@@ -24,10 +24,14 @@ int cmd_pipeline_run(struct request *req, ctcd_error **err) {
     _drop_(pipeline) ctcd_pipeline *pipeline = NULL;
     _drop_(run) ctcd_run *run = NULL;
     _drop_(op) ctcd_op *op = NULL;
-    int64_t timeout_ms = -1;
+    int64_t timeout_ms = -1, jobs = 0;
     int rc = option_duration(req, "timeout", &timeout_ms);
     if (!rc)
+        rc = option_count(req, "jobs", &jobs);
+    if (!rc)
         rc = load_pipeline(req, &pipeline, err);
+    if (!rc && option(req, "jobs"))
+        rc = ctcd_pipeline_set_jobs(pipeline, jobs, err);
     if (rc)
         return rc;
     catch_signals();

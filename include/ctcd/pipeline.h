@@ -31,6 +31,8 @@ CTCD_API ctcd_pipeline *ctcd_pipeline_unref(ctcd_pipeline *pipeline);
 /** Sets a parameter that the file declares; text is read as a YAML scalar. @retval CTCD_E_INVALID No such parameter; the near miss is named. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_pipeline_set_param(ctcd_pipeline *pipeline, const char *name, const char *value,
                                      ctcd_error **err);
+/** How many independent steps run side by side at most (`jobs:` of the file, else 1), for runs that this object begins; function steps never do. @param jobs 1 to 64. @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_pipeline_set_jobs(ctcd_pipeline *pipeline, int64_t jobs, ctcd_error **err);
 /** @threads Any. @since 0.1 */
 CTCD_API const char *ctcd_pipeline_name(const ctcd_pipeline *pipeline);
 /** @threads Any. @since 0.1 */

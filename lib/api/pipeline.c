@@ -38,6 +38,18 @@ CTCD_API ctcd_pipeline *ctcd_pipeline_unref(ctcd_pipeline *pipeline) {
     return object_unref(pipeline);
 }
 
+CTCD_API int ctcd_pipeline_set_jobs(ctcd_pipeline *pipeline, int64_t jobs, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(pipeline), err);
+    if (rc)
+        return rc;
+    if (jobs < 1 || jobs > SPEC_MAX_JOBS)
+        rc = gate_invalid(&gate, "jobs must be a number from 1 to %d", SPEC_MAX_JOBS);
+    else
+        pipeline->spec.jobs = jobs;
+    return gate_leave(&gate, rc);
+}
+
 CTCD_API int ctcd_pipeline_set_param(ctcd_pipeline *pipeline, const char *name, const char *value,
                                      ctcd_error **err) {
     struct gate gate;

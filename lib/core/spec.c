@@ -221,6 +221,7 @@ static bool copy_step(struct step_spec *ret, const struct step_spec *step) {
 static bool copy_spec(struct pipeline_spec *ret, const struct pipeline_spec *spec) {
     ret->schedule = spec->schedule;
     ret->crash_fails = spec->crash_fails;
+    ret->jobs = spec->jobs;
     if (!copy_text(&ret->name, spec->name) || !copy_text(&ret->folder, spec->folder) ||
         !copy_list(&ret->on_failure, spec->on_failure))
         return false;

@@ -90,10 +90,13 @@ struct pipeline_spec {
     size_t step_count;
     struct schedule_wording schedule;
     char **on_failure; /* command, or NULL */
+    int64_t jobs;      /* steps side by side at most; 0 = default, 1 */
     bool crash_fails;  /* on_crash: fail; else an interrupted step begins anew */
 };
 
 #define SPEC_MAX_STEPS 1000u
+#define SPEC_MAX_JOBS 64
+#define ON_FAILURE "on_failure" /* the step that the command of on_failure is recorded as */
 #define SPEC_MAX_PARAMS 1000u
 
 /* Building: zeroed elements appended (defaults of -1 set); NULL = out of memory. The pointers last

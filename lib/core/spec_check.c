@@ -233,6 +233,9 @@ static int check_names(const struct pipeline_spec *spec, ctcd_error **err) {
         if (!rc && pipeline_spec_step(spec, spec->steps[i].name) != &spec->steps[i])
             rc = error_set(err, CTCD_E_INVALID, NULL, "there are two steps \"%s\"",
                            spec->steps[i].name);
+        if (!rc && strcmp(spec->steps[i].name, ON_FAILURE) == 0)
+            rc = error_set(err, CTCD_E_INVALID, "choose another name",
+                           "the step name " ON_FAILURE " belongs to the command of on_failure");
     }
     return rc;
 }
@@ -258,6 +261,8 @@ static int check_schedule(const struct schedule_wording *wording, ctcd_error **e
 int pipeline_spec_check(const struct pipeline_spec *spec, ctcd_error **err) {
     if (spec->step_count == 0)
         return error_set(err, CTCD_E_INVALID, NULL, "a pipeline needs at least one step");
+    if (spec->jobs < 0 || spec->jobs > SPEC_MAX_JOBS)
+        return error_set(err, CTCD_E_INVALID, NULL, "jobs: a number from 1 to %d", SPEC_MAX_JOBS);
     if (spec->step_count > SPEC_MAX_STEPS || spec->param_count > SPEC_MAX_PARAMS)
         return error_set(err, CTCD_E_TOO_LARGE, NULL,
                          "a pipeline has at most %u steps and %u parameters", SPEC_MAX_STEPS,

@@ -427,10 +427,12 @@ static int take_on_crash(struct reader *r, void *place, const struct yaml_node *
                       "\"%s\" must be resume (an interrupted step begins anew) or fail", node->key);
 }
 
-static int refuse_hook(struct reader *r, void *place, const struct yaml_node *node) {
-    (void)place;
-    return yaml_error(r->err, CTCD_E_NOT_SUPPORTED, node, "leave it out",
-                      "this version does not run on_failure commands");
+static int take_jobs(struct reader *r, void *place, const struct yaml_node *node) {
+    int64_t number = 0;
+    if (!yaml_to_int(node, &number) || number < 1 || number > SPEC_MAX_JOBS)
+        return wrong(r, node, "\"jobs\" must be a whole number from 1 to %d", SPEC_MAX_JOBS);
+    *(int64_t *)place = number;
+    return 0;
 }
 
 /* ---- where is what the check of the whole found? ---- */
@@ -488,7 +490,8 @@ int pipeline_file_parse(const struct yaml_node *root, const char *folder, struct
         {"params", take_params, 0},
         {"steps", take_steps, 0},
         {"schedule", take_schedule, offsetof(struct pipeline_spec, schedule)},
-        {"on_failure", refuse_hook, 0},
+        {"on_failure", take_list, offsetof(struct pipeline_spec, on_failure)},
+        {"jobs", take_jobs, offsetof(struct pipeline_spec, jobs)},
         {"on_crash", take_on_crash, offsetof(struct pipeline_spec, crash_fails)},
     };
     struct pipeline_spec spec = {0};

@@ -1,5 +1,5 @@
-/* The op that carries out one recorded run (run.h): its steps one after the other, each a child op. What a
-   dead process left of it is taken up where it stands. */
+/* The op that carries out one recorded run (run.h): its steps, each a child op, as many side by side as it
+   may. What a dead process left of it is taken up where it stands. */
 #include "engine/run.h"
 
 #include <stdio.h>
@@ -11,21 +11,31 @@
 #include "io/file.h"
 #include "io/random.h"
 
-enum phase { BEGIN, NEXT, STEP, END };
+/* One step of the run, by file order. */
+struct slot {
+    ctcd_op *child; /* while it runs */
+    bool over, bad; /* bad: it did not complete */
+    char cache_key[65];
+};
+
+#define HOOK_TIMEOUT_MS 300000
 
 struct run_op {
     ctcd_op op;
     char *uuid, *owner;
-    enum phase phase;
+    bool begun;
     struct run_view view;
     struct lockfile *lock;
     struct graph *graph;
-    bool *bad; /* by file order: failed or skipped */
-    size_t at; /* in pipeline->order */
-    ctcd_op *child;
+    struct slot *slots;
+    int64_t running;       /* of them */
+    int64_t jobs;          /* at most */
+    struct step_spec hook; /* on_failure, as a step; it borrows all */
+    ctcd_op *hook_child;
+    bool hook_over;
+    int broken;              /* why it cannot be carried out: what runs is stopped first */
     struct store_steps left; /* what the store knew when we began */
     bool failed;
-    char cache_key[65]; /* of the step of the moment */
     int cut; /* why it ended before its end: CTCD_E_CANCELED, _INTERRUPTED, _TIMEOUT; or 0 */
     ctcd_error *why; /* of the first step that failed */
 };
@@ -87,7 +97,7 @@ static int read_plan(struct run_op *r) {
         rc = pipeline_apply_params(&view->pipeline->spec, view->record.params, err);
     if (!rc)
         rc = pipeline_spec_graph(&view->pipeline->spec, &r->graph, err);
-    if (!rc && !(r->bad = mem_array(view->pipeline->spec.step_count + 1, sizeof(*r->bad))))
+    if (!rc && !(r->slots = mem_array(view->pipeline->spec.step_count + 1, sizeof(*r->slots))))
         rc = error_nomem(err);
     if (!rc)
         rc = store_step_list(ctx->store, r->uuid, &r->left, err);
@@ -106,11 +116,13 @@ static int begin(struct run_op *r) {
         rc = read_plan(r);
     if (rc)
         return rc;
+    if (!r->jobs)
+        r->jobs = view->pipeline->spec.jobs ? view->pipeline->spec.jobs : 1;
     if (view->record.schedule_id)
         schedule_previous(ctx, view->record.schedule_id, view->record.nominal_ms,
                           &view->previous_ms);
     op_progress(&r->op, "run %s", view->record.name);
-    r->phase = NEXT;
+    r->begun = true;
     return 0;
 }
 
@@ -170,9 +182,10 @@ static void note_failure(struct run_op *r, const char *step, const char *message
         error_set_details(&r->why, details);
 }
 
-static void take_over_end(struct run_op *r, const struct step_args *args, size_t index) {
+static void take_over_end(struct run_op *r, const struct step_args *args, struct slot *slot) {
     const struct store_step *last = args->last;
-    r->bad[index] = last->status != STORE_STEP_COMPLETED && last->status != STORE_STEP_CACHED;
+    slot->over = true;
+    slot->bad = last->status != STORE_STEP_COMPLETED && last->status != STORE_STEP_CACHED;
     if (last->status == STORE_STEP_FAILED)
         note_failure(r, last->name, last->error, NULL, NULL);
     if (last->status == STORE_STEP_CANCELED)
@@ -205,29 +218,35 @@ static char *obstacle(struct run_op *r, size_t index) {
     if (r->cut)
         return mem_copy_text(cut_text(r->cut));
     for (size_t i = 0; i < spec->step_count; i++)
-        if (r->bad[i] && graph_needs(r->graph, index, i))
+        if (r->slots[i].bad && graph_needs(r->graph, index, i))
             return mem_text("step %s did not complete", spec->steps[i].name);
     return r->failed ? mem_copy_text("an earlier step failed") : NULL;
 }
 
-static int start_step(struct run_op *r, const struct step_args *args) {
+static int start_step(struct run_op *r, const struct step_args *args, struct slot *slot) {
+    int rc = CTCD_E_PLUGIN;
     op_progress(&r->op, "step %s: started", args->step->name);
     switch (args->step->kind) {
     case STEP_COMMAND:
-        return step_command_start(&r->op, args, &r->child);
+        rc = step_command_start(&r->op, args, &slot->child);
+        break;
     case STEP_DECIDE:
-        return step_decide_start(&r->op, args, &r->child);
+        rc = step_decide_start(&r->op, args, &slot->child);
+        break;
     case STEP_DEPLOY:
-        return step_deploy_start(&r->op, args, &r->child);
+        rc = step_deploy_start(&r->op, args, &slot->child);
+        break;
     case STEP_FUNCTION:
-        return step_function_start(&r->op, args, &r->child);
+        rc = step_function_start(&r->op, args, &slot->child);
+        break;
     }
-    return CTCD_E_PLUGIN;
+    r->running += rc == 0;
+    return rc;
 }
 
 /* Deploy steps look for themselves: they also have to ask the server. CTCD_NONE: it has to be done. */
-static int reuse(struct run_op *r, struct step_args *args) {
-    int rc = step_cache_key(args, r->cache_key, OP_ERR(&r->op));
+static int reuse(struct run_op *r, struct step_args *args, struct slot *slot) {
+    int rc = step_cache_key(args, slot->cache_key, OP_ERR(&r->op));
     if (!rc)
         rc = args->step->kind == STEP_DEPLOY ? CTCD_NONE : step_reuse(args, OP_ERR(&r->op));
     if (!rc)
@@ -235,69 +254,159 @@ static int reuse(struct run_op *r, struct step_args *args) {
     return rc;
 }
 
-static int step_next(struct run_op *r) {
+/* It is this step's turn. 0: it runs, or is over already; CTCD_AGAIN: too many others run. */
+static int take_turn(struct run_op *r, size_t position) {
     const ctcd_pipeline *pipeline = r->view.pipeline;
-    if (r->at == pipeline->spec.step_count) {
-        r->phase = END;
-        return 0;
-    }
-    size_t index = pipeline->order[r->at];
+    size_t index = pipeline->order[position];
+    struct slot *slot = &r->slots[index];
     struct step_args args = {.run = &r->view,
                              .step = &pipeline->spec.steps[index],
-                             .position = (int64_t)r->at,
-                             .cache_key = r->cache_key};
-    r->cache_key[0] = '\0';
+                             .position = (int64_t)position,
+                             .cache_key = slot->cache_key};
     look_back(r, &args);
     if (settled(&args)) {
-        take_over_end(r, &args, index);
-        r->at++;
+        take_over_end(r, &args, slot);
         return 0;
     }
-    /* What still runs is looked after in any case. */
-    _cleanup_(mem_free_ptr) char *why = step_left(&args) ? NULL : obstacle(r, index);
+    if (step_left(&args)) /* what still runs is looked after in any case */
+        return start_step(r, &args, slot);
+    _cleanup_(mem_free_ptr) char *why = obstacle(r, index);
     if (why) {
-        r->bad[index] = true;
-        r->at++;
+        slot->over = slot->bad = true;
         return skip(r, &args, why);
     }
-    int rc = args.last ? CTCD_NONE : reuse(r, &args);
-    if (rc != CTCD_NONE) {
-        r->at++;
-        return rc;
-    }
-    r->phase = STEP;
-    return start_step(r, &args);
+    if (r->running >= r->jobs)
+        return CTCD_AGAIN;
+    int rc = args.last ? CTCD_NONE : reuse(r, &args, slot);
+    if (rc == CTCD_NONE)
+        return start_step(r, &args, slot);
+    slot->over = rc == 0;
+    return rc;
 }
 
-static int step_step(struct run_op *r) {
-    if (!r->child->ended) {
-        if (r->op.stop)
-            op_stop(r->child, r->op.stop);
-        op_wait_child(&r->op);
-        return CTCD_AGAIN;
-    }
-    size_t index = r->view.pipeline->order[r->at];
-    const struct step_spec *step = &r->view.pipeline->spec.steps[index];
-    const ctcd_error *said = r->child->err;
-    int rc = r->child->rc;
+static void step_ended(struct run_op *r, size_t index) {
+    struct slot *slot = &r->slots[index];
+    const char *name = r->view.pipeline->spec.steps[index].name;
+    const ctcd_error *said = slot->child->err;
+    int rc = slot->child->rc;
     if (rc < 0 && r->op.stop)
         r->cut = r->op.stop;
     else if (rc < 0)
-        note_failure(r, step->name, error_message(said), error_hint_text(said),
-                     error_details(said));
+        note_failure(r, name, error_message(said), error_hint_text(said), error_details(said));
     if (rc < 0)
-        op_progress(&r->op, "step %s: %s (%s)", step->name, r->op.stop ? "cancelled" : "failed",
+        op_progress(&r->op, "step %s: %s (%s)", name, r->op.stop ? "cancelled" : "failed",
                     error_message(said));
     else if (rc)
-        op_progress(&r->op, "step %s: skipped", step->name);
-    r->bad[index] = rc != 0;
-    op_drop(&r->child);
-    r->at++;
-    r->phase = NEXT;
+        op_progress(&r->op, "step %s: skipped", name);
+    slot->over = true;
+    slot->bad = rc != 0;
+    op_drop(&slot->child);
+    r->running--;
+}
+
+static bool is_ready(const struct run_op *r, size_t index) {
+    for (size_t i = 0; i < r->view.pipeline->spec.step_count; i++)
+        if (!r->slots[i].over && i != index && graph_needs(r->graph, index, i))
+            return false;
+    return true;
+}
+
+/* One look at a step. *moved: something of it has changed, so that others may have their turn. */
+static int look_at_step(struct run_op *r, size_t position, bool *moved) {
+    size_t index = r->view.pipeline->order[position];
+    struct slot *slot = &r->slots[index];
+    if (slot->over)
+        return 0;
+    if (slot->child && slot->child->ended) {
+        step_ended(r, index);
+        *moved = true;
+        return 0;
+    }
+    if (slot->child) {
+        if (r->op.stop)
+            op_stop(slot->child, r->op.stop);
+        return 0;
+    }
+    if (!is_ready(r, index))
+        return 0;
+    int rc = take_turn(r, position);
+    *moved = *moved || rc == 0;
+    return rc == CTCD_AGAIN ? 0 : rc;
+}
+
+/* 0: all are over. */
+static int run_steps(struct run_op *r) {
+    size_t count = r->view.pipeline->spec.step_count;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (size_t i = 0; i < count; i++) {
+            int rc = look_at_step(r, i, &moved);
+            if (rc)
+                return rc;
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!r->slots[i].over) {
+            op_wait_child(&r->op);
+            return CTCD_AGAIN;
+        }
     return 0;
 }
 
 /* ---- the end ---- */
+
+/* The command of on_failure: is recorded and looked after like a step, but what becomes of it changes nothing.
+   0: it is over. */
+static int run_hook(struct run_op *r) {
+    struct pipeline_spec *spec = &r->view.pipeline->spec;
+    if (!r->failed || r->cut || !spec->on_failure || r->hook_over)
+        return 0;
+    if (!r->hook_child) {
+        r->hook = (struct step_spec){.name = (char *)(uintptr_t)ON_FAILURE,
+                                     .kind = STEP_COMMAND,
+                                     .argv = spec->on_failure,
+                                     .timeout_ms = HOOK_TIMEOUT_MS};
+        struct step_args args = {.run = &r->view,
+                                 .step = &r->hook,
+                                 .position = (int64_t)spec->step_count,
+                                 .cache_key = "",
+                                 .run_error = error_message(r->why)};
+        look_back(r, &args);
+        if (args.last && !step_left(&args)) {
+            r->hook_over = true;
+            return 0;
+        }
+        int rc = step_command_start(&r->op, &args, &r->hook_child);
+        if (rc)
+            return rc;
+    }
+    if (!r->hook_child->ended) {
+        if (r->op.stop)
+            op_stop(r->hook_child, r->op.stop);
+        op_wait_child(&r->op);
+        return CTCD_AGAIN;
+    }
+    if (r->hook_child->rc < 0)
+        context_log(r->op.ctx, CTCD_LOG_WARNING, "the on_failure command of run %s: %s",
+                    r->view.record.name, error_message(r->hook_child->err));
+    op_drop(&r->hook_child);
+    r->hook_over = true;
+    return 0;
+}
+
+/* 0: nothing of it runs any more. */
+static int stop_steps(struct run_op *r) {
+    int rc = 0;
+    for (size_t i = 0; r->slots && i < r->view.pipeline->spec.step_count; i++) {
+        ctcd_op *child = r->slots[i].child;
+        if (!child || child->ended)
+            continue;
+        op_stop(child, CTCD_E_CANCELED);
+        op_wait_child(&r->op);
+        rc = CTCD_AGAIN;
+    }
+    return rc;
+}
 
 static int end_run(struct run_op *r) {
     ctcd_context *ctx = r->op.ctx;
@@ -328,39 +437,36 @@ static int end_run(struct run_op *r) {
 
 static int run_step_op(ctcd_op *op) {
     struct run_op *r = (struct run_op *)op;
-    for (;;) {
-        int rc = 0;
-        switch (r->phase) {
-        case BEGIN:
-            rc = begin(r);
-            break;
-        case NEXT:
-            rc = step_next(r);
-            break;
-        case STEP:
-            rc = step_step(r);
-            break;
-        case END:
-            return end_run(r);
-        }
-        if (rc)
-            return rc == CTCD_AGAIN ? rc : give_up(r, rc);
-    }
+    int rc = r->broken;
+    if (!rc && !r->begun)
+        rc = begin(r);
+    if (!rc)
+        rc = run_steps(r);
+    if (!rc)
+        rc = run_hook(r);
+    if (!rc)
+        rc = end_run(r);
+    if (rc == CTCD_AGAIN || r->op.result)
+        return rc;
+    r->broken = rc;
+    return stop_steps(r) == CTCD_AGAIN ? CTCD_AGAIN : give_up(r, rc);
 }
 
 static void run_done(ctcd_op *op) {
     struct run_op *r = (struct run_op *)op;
-    op_drop(&r->child);
+    for (size_t i = 0; r->slots && i < r->view.pipeline->spec.step_count; i++)
+        op_drop(&r->slots[i].child);
+    op_drop(&r->hook_child);
+    mem_free(r->slots);
+    r->slots = NULL;
     lockfile_done(&r->lock);
     graph_done(&r->graph);
     store_steps_done(&r->left);
     store_run_done(&r->view.record);
     object_done(&r->view.pipeline);
     error_done(&r->why);
-    mem_free(r->bad);
     mem_free(r->uuid);
     mem_free(r->owner);
-    r->bad = NULL;
     r->uuid = r->owner = NULL;
 }
 
@@ -424,6 +530,7 @@ static int record_by_hand(struct run_op *r, ctcd_pipeline *pipeline, ctcd_error 
     _cleanup_(mem_free_ptr) char *params = pipeline_params(&pipeline->spec);
     r->uuid = mem_copy_text(uuid);
     r->owner = mem_copy_text(uuid);
+    r->jobs = pipeline->spec.jobs;
     if (!params || !r->uuid || !r->owner)
         return error_nomem(err);
     int64_t now = context_wall(ctx);

@@ -73,6 +73,8 @@ struct step_args {
                                       NULL = there is none */
     int64_t failures;      /* how many attempts failed by themselves */
     const char *cache_key; /* "" = its result is not for later runs */
+    const char
+        *run_error; /* why the run failed, for the command of on_failure; NULL = it has not */
 };
 /* The attempt that was RUNNING, or NULL; and the number of the next one. */
 const struct store_step *step_left(const struct step_args *args);

@@ -100,7 +100,8 @@ static char **environment(struct command *c, const char *inputs, const char *out
         env_add_time(&env, "CTCD_NOMINAL_TIME",
                      nominal != CTCD_TIME_NONE ? nominal : run->record.created_ms) &&
         env_add_time(&env, "CTCD_PREVIOUS_NOMINAL_TIME", run->previous_ms) &&
-        env_add(&env, "CTCD_ATTEMPT", attempt) && env_add(&env, "CTCD_HOME", run->ctx->home))
+        env_add(&env, "CTCD_ATTEMPT", attempt) && env_add(&env, "CTCD_HOME", run->ctx->home) &&
+        (!c->args.run_error || env_add(&env, "CTCD_RUN_ERROR", c->args.run_error)))
         return env;
     strv_free(env);
     return NULL;
