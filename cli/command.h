@@ -92,6 +92,8 @@ void help_print(const struct request *req);
    --lines; one in the wanted format. */
 int find_services(struct request *req, ctcd_list **ret_list, ctcd_error **err);
 const char *model_option(const struct request *req);
+/* All services that the identity options name, looked at now; asked anew where one is deleted meanwhile. */
+int look_at_services(struct request *req, ctcd_list **ret_statuses, ctcd_error **err);
 int wait_time(const struct request *req, int64_t *ret_ms);
 int line_count(const struct request *req, int64_t *ret);
 int print_service_record(struct request *req, const ctcd_service *service, ctcd_error **err);
@@ -117,6 +119,6 @@ command_fn cmd_pipeline_run, cmd_pipeline_validate, cmd_pipeline_describe, cmd_p
 command_fn cmd_run_list, cmd_run_describe, cmd_run_logs;
 command_fn cmd_schedule_create, cmd_schedule_list, cmd_schedule_describe, cmd_schedule_delete,
     cmd_schedule_next;
-command_fn cmd_daemon, cmd_events, cmd_completion;
+command_fn cmd_daemon, cmd_events, cmd_completion, cmd_report;
 
 #endif

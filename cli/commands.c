@@ -157,6 +157,14 @@ static const struct option_spec events_options[] = {
     {0},
 };
 
+static const struct option_spec report_options[] = {
+    {"output", 'o', "FILE", "where it goes; - = standard output, the default"},
+    {"pipeline", 'p', "NAME", "only runs and services of this pipeline"},
+    {"limit", 'n', "N", "at most so many runs, the newest; default 200"},
+    {"timeout", 't', "TIME", "how long servers may take to answer; default 5s"},
+    {0},
+};
+
 static const struct option_spec decide_options[] = {
     {"rule", 0, "JSON",
      "{\"metric\": \"accuracy\", \"threshold\": 0.9, \"min_absolute_change\": 0.002}"},
@@ -392,6 +400,15 @@ const struct command commands[] = {
      .flags = COMMAND_READS,
      .more = "With --follow and -o json: one JSON object a line. A signal is its regular end (0).",
      .examples = "ctcd events --follow\nctcd events --service 8cbe -o json"},
+    {.verb = "report",
+     .summary = "one HTML page: services, metrics over time, runs with reasons, schedules, events",
+     .options = report_options,
+     .run = cmd_report,
+     .flags = COMMAND_READS,
+     .more =
+         "The page needs nothing but itself, no script and no network. A FILE is there whole or "
+         "not at all.",
+     .examples = "ctcd report --output report.html"},
     {.verb = "completion",
      .arguments = "bash|zsh|fish",
      .summary = "a script that lets a shell complete ctcd's command lines",

@@ -33,10 +33,14 @@ static void print_options(const struct command *command) {
         struct option_spec shown = *o;
         if (command && command->flags & COMMAND_TEXT && strcmp(o->name, "output") == 0)
             continue;
-        for (const struct option_spec *other = own; other && other->name; other++)
+        int hidden = 0;
+        for (const struct option_spec *other = own; other && other->name; other++) {
             if (other->letter == o->letter)
                 shown.letter = 0;
-        print_option(&shown);
+            hidden |= strcmp(other->name, o->name) == 0;
+        }
+        if (!hidden)
+            print_option(&shown);
     }
 }
 

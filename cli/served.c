@@ -88,7 +88,7 @@ static int print_list(const ctcd_list *list, const char *format, ctcd_error **er
 }
 
 /* What is there, and how it is. Whatever is deleted between the two questions makes us ask anew. */
-static int look(struct request *req, ctcd_list **ret_statuses, ctcd_error **err) {
+int look_at_services(struct request *req, ctcd_list **ret_statuses, ctcd_error **err) {
     for (int attempt = 1;; attempt++) {
         _drop_(list) ctcd_list *services = NULL;
         _drop_(error) ctcd_error *why = NULL;
@@ -112,7 +112,7 @@ int cmd_served_list(struct request *req, ctcd_error **err) {
         return usage_error("choose by the state that it prints",
                            "--running is for tables, not for %s", format);
     int only_names = format && strcmp(format, "name") == 0; /* no server need be asked for that */
-    int rc = only_names ? find_services(req, &list, err) : look(req, &list, err);
+    int rc = only_names ? find_services(req, &list, err) : look_at_services(req, &list, err);
     if (rc)
         return rc;
     if (format)

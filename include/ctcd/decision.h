@@ -41,6 +41,17 @@ CTCD_API int ctcd_decision_verdict(const ctcd_decision *decision);
 CTCD_API const char *ctcd_decision_verdict_name(const ctcd_decision *decision);
 /** All reasons in one line, "accuracy 0.944 >= 0.9, no incumbent"; borrowed. @threads Any. @since 0.1 */
 CTCD_API const char *ctcd_decision_reasons(const ctcd_decision *decision);
+/** Name of the metric that decided; borrowed. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_decision_metric(const ctcd_decision *decision);
+/**
+ * A number of the decision.
+ *
+ * @param what  "candidate" or "incumbent": their values of the metric; "threshold": of the rule.
+ * @retval CTCD_NONE  There is none (no incumbent, no threshold, no number); ret_value is untouched.
+ * @threads Any. @since 0.1
+ */
+CTCD_API int ctcd_decision_number(const ctcd_decision *decision, const char *what,
+                                  double *ret_value);
 /** "json" or "yaml": verdict, rule, candidate, baseline, reasons; owned. @threads Any. @since 0.1 */
 CTCD_API int ctcd_decision_format(const ctcd_decision *decision, const char *format,
                                   char **ret_text, ctcd_error **err);

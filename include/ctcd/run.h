@@ -71,6 +71,17 @@ CTCD_API const char *ctcd_run_step_error(const ctcd_run *run, size_t index);
 CTCD_API int64_t ctcd_run_step_attempts(const ctcd_run *run, size_t index);
 /** Its outputs as a JSON object, "{}" without; borrowed. @threads Any. @since 0.1 */
 CTCD_API const char *ctcd_run_step_outputs(const ctcd_run *run, size_t index);
+/**
+ * One of the outputs that are numbers (metrics, mostly), by name.
+ *
+ * @param number     0 for the first one.
+ * @param ret_name   Its name, borrowed; may be NULL.
+ * @param ret_value  May be not a number, as what was put out; may be NULL.
+ * @retval CTCD_NONE  There are no more, or no such step; outputs are untouched.
+ * @threads Any. @since 0.1
+ */
+CTCD_API int ctcd_run_step_number(const ctcd_run *run, size_t index, size_t number,
+                                  const char **ret_name, double *ret_value);
 /** CTCD_TIME_NONE = not yet. @threads Any. @since 0.1 */
 CTCD_API int64_t ctcd_run_step_started(const ctcd_run *run, size_t index);
 /** CTCD_TIME_NONE = not yet. @threads Any. @since 0.1 */

@@ -35,6 +35,21 @@ CTCD_API const char *ctcd_decision_reasons(const ctcd_decision *decision) {
     return decision ? decision->reasons_line : "";
 }
 
+CTCD_API const char *ctcd_decision_metric(const ctcd_decision *decision) {
+    const char *metric = decision ? json_get_text(decision->rule, "metric") : NULL;
+    return metric ? metric : "";
+}
+
+CTCD_API int ctcd_decision_number(const ctcd_decision *decision, const char *what,
+                                  double *ret_value) {
+    double value = 0;
+    if (!decision || !what || !decision_number(decision, what, &value))
+        return CTCD_NONE;
+    if (ret_value)
+        *ret_value = value;
+    return 0;
+}
+
 CTCD_API int ctcd_decision_format(const ctcd_decision *decision, const char *format,
                                   char **ret_text, ctcd_error **err) {
     if (!decision)

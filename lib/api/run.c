@@ -124,6 +124,18 @@ CTCD_API const char *ctcd_run_step_outputs(const ctcd_run *run, size_t index) {
     return step ? step->outputs : NULL;
 }
 
+CTCD_API int ctcd_run_step_number(const ctcd_run *run, size_t index, size_t number,
+                                  const char **ret_name, double *ret_value) {
+    const struct run_step *step = step_at(run, index);
+    if (!step || number >= step->number_count)
+        return CTCD_NONE;
+    if (ret_name)
+        *ret_name = step->numbers[number].name;
+    if (ret_value)
+        *ret_value = step->numbers[number].value;
+    return 0;
+}
+
 CTCD_API int64_t ctcd_run_step_started(const ctcd_run *run, size_t index) {
     const struct store_step *attempt = attempt_at(run, index);
     return attempt ? attempt->started_ms : CTCD_TIME_NONE;

@@ -119,6 +119,23 @@ int decision_decide(const char *rule, const char *candidate, const char *incumbe
     return 0;
 }
 
+/* A rule's values may be texts, as parameters put them in. */
+static bool number_of(const struct json *value, double *ret) {
+    return json_to_real(value, ret) || (json_text(value) && text_to_double(json_text(value), ret));
+}
+
+bool decision_number(const ctcd_decision *d, const char *what, double *ret) {
+    const char *metric = json_get_text(d->rule, "metric");
+    if (strcmp(what, "threshold") == 0)
+        return number_of(json_get(d->rule, "threshold"), ret);
+    if (!metric)
+        return false;
+    if (strcmp(what, "candidate") == 0)
+        return json_to_real(json_get(d->candidate, metric), ret);
+    return strcmp(what, "incumbent") == 0 && d->baseline &&
+           json_to_real(json_get(d->baseline, metric), ret);
+}
+
 static int verdict_from_name(const char *name) {
     for (int v = CTCD_VERDICT_PROMOTE; v <= CTCD_VERDICT_INCONCLUSIVE; v++)
         if (strcmp(verdict_name(v), name) == 0)

@@ -23,6 +23,11 @@ struct run_step {
     char *name;
     struct store_step last; /* the last attempt; name NULL = not begun */
     char *outputs;          /* JSON object */
+    struct run_number {
+        char *name;
+        double value;
+    } * numbers; /* those of the outputs that are numbers, by name */
+    size_t number_count;
     ctcd_decision *decision;
 };
 struct ctcd_run {
@@ -118,6 +123,8 @@ int step_end(const struct step_args *args, int64_t attempt, enum store_step_stat
 int decision_from_texts(const char *verdict, const char *rule, const char *candidate,
                         const char *baseline, const char *reasons, ctcd_decision **ret,
                         ctcd_error **err);
+/* "candidate", "incumbent": of the metric; "threshold". false = there is no such number. */
+bool decision_number(const ctcd_decision *decision, const char *what, double *ret);
 extern const struct object_kind DECISION_KIND;
 /* Decides: pure but for memory. Texts are JSON objects. */
 int decision_decide(const char *rule, const char *candidate, const char *incumbent,

@@ -11,6 +11,9 @@ static void run_free(void *object) {
         mem_free(run->steps[i].name);
         store_step_done(&run->steps[i].last);
         mem_free(run->steps[i].outputs);
+        for (size_t n = 0; n < run->steps[i].number_count; n++)
+            mem_free(run->steps[i].numbers[n].name);
+        mem_free(run->steps[i].numbers);
         object_unref(run->steps[i].decision);
     }
     mem_free(run->steps);
@@ -122,11 +125,26 @@ static int read_steps(ctcd_context *ctx, ctcd_run *run, ctcd_error **err) {
     return rc;
 }
 
+static int add_number(struct run_step *step, const char *name, double value) {
+    struct run_number *more =
+        mem_resize(step->numbers, step->number_count + 1, sizeof(*step->numbers));
+    if (!more)
+        return CTCD_E_NOMEM;
+    step->numbers = more;
+    more[step->number_count] = (struct run_number){mem_copy_text(name), value};
+    return more[step->number_count++].name ? 0 : CTCD_E_NOMEM;
+}
+
 static int add_output(struct run_step *step, const struct store_artifact *artifact,
                       ctcd_error **err) {
     _cleanup_(json_done) struct json *outputs = parsed(step->outputs);
     struct json *value = artifact->kind == STORE_ARTIFACT_VALUE ? parsed(artifact->value)
                                                                 : json_new_text(artifact->value);
+    double number = 0;
+    if (json_to_real(value, &number) && add_number(step, artifact->name, number)) {
+        json_unref(value);
+        return error_nomem(err);
+    }
     char *text = json_set_new(outputs, artifact->name, value) ? json_to_text(outputs) : NULL;
     if (!text)
         return error_nomem(err);

@@ -70,6 +70,17 @@ START_TEST(a_run_is_recorded) {
     ck_assert_int_ge(ctcd_run_step_ended(made, 0), ctcd_run_step_started(made, 0));
     ck_assert_has(ctcd_run_step_outputs(made, 0), "\"accuracy\":0.93");
     ck_assert_has(ctcd_run_step_outputs(made, 0), "NaN");
+    const char *name = NULL;
+    double number = 0;
+    ck_assert_int_eq(ctcd_run_step_number(made, 0, 0, &name, &number), 0);
+    ck_assert_str_eq(name, "accuracy");
+    ck_assert(number == 0.93);
+    ck_assert_int_eq(ctcd_run_step_number(made, 0, 0, NULL, NULL), 0);
+    ck_assert_int_eq(ctcd_run_step_number(made, 0, 1, &name, &number),
+                     CTCD_NONE); /* a list is none */
+    ck_assert_int_eq(ctcd_run_step_number(made, 1, 0, &name, &number), CTCD_NONE);
+    ck_assert_int_eq(ctcd_run_step_number(NULL, 0, 0, &name, &number), CTCD_NONE);
+    ck_assert(number == 0.93);
     ck_assert_ptr_null(ctcd_run_step_decision(made, 0));
     ck_assert_ptr_null(ctcd_run_step_name(made, 1));
     ck_assert_ptr_null(ctcd_run_step_status(made, 1));
