@@ -359,8 +359,11 @@ static int look(struct command *c, struct child_status *status) {
     return rc == CTCD_AGAIN ? 0 : rc;
 }
 
+/* CTCD_NONE: it ended since it was looked at. */
 static int name_waits(struct command *c) {
     int rc = child_pidfd(c->folder, GENERATION, &c->pidfd, NULL);
+    if (rc == CTCD_NONE)
+        return rc;
     if (rc == 0)
         rc = op_wait_fd(&c->op, c->pidfd, EPOLLIN);
     if (rc) {
@@ -371,25 +374,32 @@ static int name_waits(struct command *c) {
     return CTCD_AGAIN;
 }
 
-static int wait(struct command *c) {
-    struct child_status status = {0};
-    close_pidfd(c);
-    int rc = look(c, &status);
-    bool here = !rc && (status.state == CHILD_STARTING || status.state == CHILD_RUNNING ||
-                        status.state == CHILD_ENDING);
-    if (rc || status.state == CHILD_NOT_STARTED || status.state == CHILD_MONITOR_LOST) {
-        if (clear_lost(c) == CTCD_AGAIN)
-            return CTCD_AGAIN;
-        return rc ? failed(c, rc) : ended(c, &status);
-    }
-    if (!here)
-        return ended(c, &status);
+/* It is there: it is waited for, and ended where its time is up. CTCD_NONE: it is not there any more. */
+static int stay(struct command *c, const struct child_status *status) {
     c->inherited = false;
-    if (context_mono(c->op.ctx) >= c->until && !c->op.stop && status.state != CHILD_ENDING)
+    if (context_mono(c->op.ctx) >= c->until && !c->op.stop && status->state != CHILD_ENDING)
         c->timed_out = true;
     if (c->op.stop || c->timed_out)
         end_child(c);
     return name_waits(c);
+}
+
+static int wait(struct command *c) {
+    for (;;) {
+        struct child_status status = {0};
+        close_pidfd(c);
+        int rc = look(c, &status);
+        bool here = !rc && (status.state == CHILD_STARTING || status.state == CHILD_RUNNING ||
+                            status.state == CHILD_ENDING);
+        if (here && (rc = stay(c, &status)) != CTCD_NONE)
+            return rc;
+        if (here)
+            continue;
+        if ((rc || status.state == CHILD_NOT_STARTED || status.state == CHILD_MONITOR_LOST) &&
+            clear_lost(c) == CTCD_AGAIN)
+            return CTCD_AGAIN;
+        return rc ? failed(c, rc) : ended(c, &status);
+    }
 }
 
 static int command_step(ctcd_op *op) {
