@@ -15,6 +15,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -51,6 +52,46 @@ class Result:
 
     def __str__(self):
         return "$ %s\n%s%s[exit status %s]" % (" ".join(self.argv), self.out, self.err, self.status)
+
+
+class Clock:
+    """The clock of a test build's processes (lib/io/clock.c): it stands still until it is moved. Milliseconds;
+    `wall` is since 1970, `mono` since whenever."""
+
+    def __init__(self, path, wall=1767225600000, mono=1000000):
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = None
+        self.wall, self.mono = wall, mono
+        self.move(0, 0)
+
+    def move(self, wall, mono=None):
+        """Both go on by so many milliseconds; with two numbers, each by its own, also backwards."""
+        with self._lock:
+            self.wall += wall
+            self.mono += wall if mono is None else mono
+            os.pwrite(self._fd, struct.pack("<qq", self.wall, self.mono), 0)
+
+    def to(self, wall):
+        self.move(wall - self.wall)
+
+    def tick(self):
+        """From now on the monotonic one goes as time goes, for what polls; the wall clock is still held."""
+        def run():
+            last = time.monotonic()
+            while not self._stop.wait(0.01):
+                now = time.monotonic()
+                self.move(0, int((now - last) * 1000))
+                last += int((now - last) * 1000) / 1000
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+
+    def close(self):
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+        os.close(self._fd)
 
 
 class Home:
