@@ -12,6 +12,7 @@
 static _Atomic uint64_t allocations;
 static _Atomic uint64_t fail_at;
 static _Atomic uint64_t fail_from;
+static _Atomic int64_t live;
 
 void mem_test_fail_at(uint64_t nth) {
     atomic_store(&fail_from, 0);
@@ -29,6 +30,21 @@ uint64_t mem_test_count(void) {
     return atomic_load(&allocations);
 }
 
+int64_t mem_test_live(void) {
+    return atomic_load(&live);
+}
+
+static void *came(void *block) {
+    if (block)
+        atomic_fetch_add(&live, 1);
+    return block;
+}
+
+static void went(const void *block) {
+    if (block)
+        atomic_fetch_sub(&live, 1);
+}
+
 static int must_fail(void) {
     uint64_t nth = atomic_fetch_add(&allocations, 1) + 1;
     uint64_t from = atomic_load(&fail_from);
@@ -38,10 +54,16 @@ static int must_fail(void) {
 static int must_fail(void) {
     return 0;
 }
+static void *came(void *block) {
+    return block;
+}
+static void went(const void *block) {
+    (void)block;
+}
 #endif
 
 void *mem_alloc(size_t size) {
-    return must_fail() ? NULL : calloc(1, size ? size : 1);
+    return must_fail() ? NULL : came(calloc(1, size ? size : 1));
 }
 
 void *mem_array(size_t count, size_t size) {
@@ -53,7 +75,8 @@ void *mem_resize(void *old, size_t count, size_t size) {
     size_t total;
     if (__builtin_mul_overflow(count, size, &total) || must_fail())
         return NULL;
-    return realloc(old, total ? total : 1);
+    void *block = realloc(old, total ? total : 1);
+    return old ? block : came(block);
 }
 
 char *mem_copy_text(const char *text) {
@@ -63,7 +86,7 @@ char *mem_copy_text(const char *text) {
 char *mem_copy_bytes(const void *bytes, size_t size) {
     if (size == SIZE_MAX || must_fail())
         return NULL;
-    char *copy = malloc(size + 1);
+    char *copy = came(malloc(size + 1));
     if (!copy)
         return NULL;
     if (size)
@@ -94,13 +117,14 @@ char *mem_vtext(const char *fmt, va_list args) {
 }
 
 void mem_free(void *block) {
+    went(block);
     free(block);
 }
 
 void mem_free_ptr(void *pointer_to_pointer) {
     void *block;
     memcpy(&block, pointer_to_pointer, sizeof block);
-    free(block);
+    mem_free(block);
 }
 
 void *mem_steal(void *pointer_to_pointer) {

@@ -32,6 +32,8 @@ void mem_test_fail_at(uint64_t nth);
 void mem_test_fail_from(uint64_t nth);
 /* Allocations since the last mem_test_fail_at/from. */
 uint64_t mem_test_count(void);
+/* Blocks that have not been freed. */
+int64_t mem_test_live(void);
 #endif
 
 #endif

@@ -64,6 +64,24 @@ START_TEST(one_allocation_or_all_from_it_fail) {
 }
 END_TEST
 
+START_TEST(blocks_that_live_are_counted) {
+    int64_t before = mem_test_live();
+    char *a = mem_alloc(3), *b = mem_copy_text("b"), *c = mem_resize(NULL, 1, 1);
+    ck_assert_int_eq(mem_test_live(), before + 3);
+    a = mem_resize(a, 100, 1);
+    ck_assert_int_eq(mem_test_live(), before + 3);
+    mem_test_fail_at(1);
+    ck_assert_ptr_null(mem_resize(b, 100, 1));
+    mem_test_fail_at(0);
+    ck_assert_int_eq(mem_test_live(), before + 3);
+    mem_free(a);
+    mem_free(NULL);
+    mem_free_ptr(&b);
+    mem_free(c);
+    ck_assert_int_eq(mem_test_live(), before);
+}
+END_TEST
+
 START_TEST(stealing_takes_a_pointer_out_of_its_cleanup) {
     char *outer;
     {
@@ -175,5 +193,6 @@ START_TEST(strv_survives_failures) {
 END_TEST
 
 SUITE_MAIN("mem", memory_is_zeroed_and_sizes_are_checked, texts_are_copied,
-           one_allocation_or_all_from_it_fail, stealing_takes_a_pointer_out_of_its_cleanup,
-           buf_grows, buf_failure_is_sticky, strv_grows_and_copies, strv_survives_failures)
+           one_allocation_or_all_from_it_fail, blocks_that_live_are_counted,
+           stealing_takes_a_pointer_out_of_its_cleanup, buf_grows, buf_failure_is_sticky,
+           strv_grows_and_copies, strv_survives_failures)
