@@ -1,6 +1,7 @@
 /**
  * @file error.h
- * The error object: what went wrong, and what to do next. Immutable, reference counted.
+ * The error object: what went wrong, and what to do next. Immutable, reference counted. Where memory does
+ * not even suffice for the object, a static one with the right code is given; its message says so.
  */
 #ifndef CTCD_ERROR_H
 #define CTCD_ERROR_H

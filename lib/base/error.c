@@ -19,10 +19,25 @@ struct ctcd_error {
     char *details;
 };
 
-/* Given out when there is no memory for a real one; never changed, never freed. */
-static ctcd_error out_of_memory = {.code = CTCD_E_NOMEM};
+/* Given out when there is no memory for a real one, so that the code at least is right; by its number. Never
+   changed, never freed. */
+#define POOR(n) [n] = {.code = -(n)}
+static ctcd_error poor[] = {POOR(1),  POOR(2),  POOR(3),  POOR(4),  POOR(5),  POOR(6),
+                            POOR(7),  POOR(8),  POOR(9),  POOR(10), POOR(11), POOR(12),
+                            POOR(13), POOR(14), POOR(15), POOR(16), POOR(17), POOR(18),
+                            POOR(19), POOR(20), POOR(21), POOR(22)};
+#undef POOR
+#define POOR_COUNT ((int)(sizeof poor / sizeof poor[0]))
+_Static_assert(-CTCD_E_PROTOCOL == sizeof poor / sizeof poor[0] - 1, "a code is missing above");
 
-static const char nomem_message[] = "out of memory";
+static ctcd_error *poor_of(int code) {
+    return &poor[code < 0 && code > -POOR_COUNT ? -code : -CTCD_E_NOMEM];
+}
+
+/* Counted, freed and changed: not one of these. */
+static bool is_real(const ctcd_error *err) {
+    return err && (err < poor || err >= poor + POOR_COUNT);
+}
 
 static const struct {
     int code;
@@ -94,14 +109,13 @@ static void free_error(ctcd_error *err) {
 }
 
 ctcd_error *error_ref(ctcd_error *err) {
-    if (err && err != &out_of_memory)
+    if (is_real(err))
         atomic_fetch_add_explicit(&err->refs, 1, memory_order_relaxed);
     return err;
 }
 
 ctcd_error *error_unref(ctcd_error *err) {
-    if (err && err != &out_of_memory &&
-        atomic_fetch_sub_explicit(&err->refs, 1, memory_order_acq_rel) == 1)
+    if (is_real(err) && atomic_fetch_sub_explicit(&err->refs, 1, memory_order_acq_rel) == 1)
         free_error(err);
     return NULL;
 }
@@ -111,10 +125,10 @@ void error_done(ctcd_error **err) {
 }
 
 /* Only now is an older error released: the new message may have been made from it. */
-static int replace(ctcd_error **err, ctcd_error *newer) {
+static int replace(ctcd_error **err, int code, ctcd_error *newer) {
     error_unref(*err);
-    *err = newer ? newer : &out_of_memory;
-    return (*err)->code;
+    *err = newer ? newer : poor_of(code);
+    return code;
 }
 
 /* Takes message, also on failure; copies hint and details. NULL = out of memory. */
@@ -151,8 +165,7 @@ int error_set(ctcd_error **err, int code, const char *hint, const char *fmt, ...
     va_start(args, fmt);
     char *message = mem_vtext(fmt, args);
     va_end(args);
-    replace(err, make(code, message, hint, NULL));
-    return code;
+    return replace(err, code, make(code, message, hint, NULL));
 }
 
 static const char *describe_errno(int os_errno) {
@@ -177,18 +190,21 @@ int error_system(ctcd_error **err, int os_errno, const char *fmt, ...) {
     ctcd_error *made = make(code, message, NULL, NULL);
     if (made)
         made->os_errno = os_errno;
-    replace(err, made);
-    return code;
+    return replace(err, code, made);
+}
+
+int error_unsaid(ctcd_error **err, int code) {
+    return err ? replace(err, code, NULL) : code;
 }
 
 int error_nomem(ctcd_error **err) {
-    return err ? replace(err, NULL) : CTCD_E_NOMEM;
+    return err ? replace(err, CTCD_E_NOMEM, NULL) : CTCD_E_NOMEM;
 }
 
 /* The error as one that may be changed: itself while nobody else has it, else a copy in its place.
    NULL = there is none, or no memory for the copy; then the error stays as it is. */
 static ctcd_error *own(ctcd_error **err) {
-    if (!err || !*err || *err == &out_of_memory)
+    if (!err || !is_real(*err))
         return NULL;
     ctcd_error *old = *err;
     if (atomic_load_explicit(&old->refs, memory_order_acquire) == 1)
@@ -199,7 +215,7 @@ static ctcd_error *own(ctcd_error **err) {
     copy->os_errno = old->os_errno;
     copy->http_status = old->http_status;
     copy->retryable = old->retryable;
-    replace(err, copy);
+    replace(err, old->code, copy);
     return copy;
 }
 
@@ -256,12 +272,12 @@ int error_set_details(ctcd_error **err, const char *details) {
 }
 
 void error_set_http(ctcd_error *err, int http_status) {
-    if (err && err != &out_of_memory)
+    if (is_real(err))
         err->http_status = http_status;
 }
 
 void error_set_retryable(ctcd_error *err) {
-    if (err && err != &out_of_memory)
+    if (is_real(err))
         err->retryable = true;
 }
 
@@ -270,9 +286,11 @@ int error_code(const ctcd_error *err) {
 }
 
 const char *error_message(const ctcd_error *err) {
-    if (err == &out_of_memory)
-        return nomem_message;
-    return err ? err->message : "";
+    if (is_real(err))
+        return err->message;
+    return !err                        ? ""
+           : err->code == CTCD_E_NOMEM ? "out of memory"
+                                       : "what went wrong cannot be said: out of memory";
 }
 
 const char *error_hint_text(const ctcd_error *err) {

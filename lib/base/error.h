@@ -3,8 +3,8 @@
 
        return error_set(err, CTCD_E_NOT_FOUND, "see: ctcd stack list", "there is no stack \"%s\"", name);
 
-   An error that cannot be allocated becomes the static out-of-memory error. *err is overwritten, not
-   leaked: an older error there is released. */
+   An error that cannot be allocated becomes a static one of the same code, which says that memory ran out.
+   *err is overwritten, not leaked: an older error there is released. */
 #ifndef CTCD_BASE_ERROR_H
 #define CTCD_BASE_ERROR_H
 
@@ -19,6 +19,8 @@ int error_set(ctcd_error **err, int code, const char *hint, const char *fmt, ...
    ENOMEM NOMEM, ENOSPC NO_SPACE, others IO). */
 int error_system(ctcd_error **err, int os_errno, const char *fmt, ...) _printf_(3, 4);
 int error_nomem(ctcd_error **err);
+/* This code, but no memory for the words. */
+int error_unsaid(ctcd_error **err, int code);
 /* Puts `fmt: ` in front of the message that is there; code and hint stay. Returns the code, but
    CTCD_E_FAILED where there is no error object that knows it: keep the code of a call in a variable. */
 int error_prefix(ctcd_error **err, const char *fmt, ...) _printf_(2, 3);

@@ -13,6 +13,7 @@ static _Atomic uint64_t allocations;
 static _Atomic uint64_t fail_at;
 static _Atomic uint64_t fail_from;
 static _Atomic int64_t live;
+static bool (*fail_if)(void);
 
 void mem_test_fail_at(uint64_t nth) {
     atomic_store(&fail_from, 0);
@@ -24,6 +25,11 @@ void mem_test_fail_from(uint64_t nth) {
     atomic_store(&fail_at, 0);
     atomic_store(&fail_from, nth);
     atomic_store(&allocations, 0);
+}
+
+void mem_test_fail_if(bool (*fails)(void)) {
+    mem_test_fail_at(0);
+    fail_if = fails;
 }
 
 uint64_t mem_test_count(void) {
@@ -48,7 +54,7 @@ static void went(const void *block) {
 static int must_fail(void) {
     uint64_t nth = atomic_fetch_add(&allocations, 1) + 1;
     uint64_t from = atomic_load(&fail_from);
-    return nth == atomic_load(&fail_at) || (from && nth >= from);
+    return nth == atomic_load(&fail_at) || (from && nth >= from) || (fail_if && fail_if());
 }
 #else
 static int must_fail(void) {

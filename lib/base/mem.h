@@ -4,6 +4,7 @@
 #define CTCD_BASE_MEM_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,7 +31,9 @@ void *mem_steal(void *pointer_to_pointer);
 void mem_test_fail_at(uint64_t nth);
 /* Every allocation from the nth on fails. */
 void mem_test_fail_from(uint64_t nth);
-/* Allocations since the last mem_test_fail_at/from. */
+/* Each allocation for which the function, called in its place, says so; NULL = none. One thread. */
+void mem_test_fail_if(bool (*fails)(void));
+/* Allocations since the last mem_test_fail_at/from/if. */
 uint64_t mem_test_count(void);
 /* Blocks that have not been freed. */
 int64_t mem_test_live(void);

@@ -102,10 +102,8 @@ int yaml_error(ctcd_error **err, int code, const struct yaml_node *at, const cha
     va_start(args, fmt);
     _cleanup_(mem_free_ptr) char *what = mem_vtext(fmt, args);
     va_end(args);
-    if (!what) {
-        (void)error_nomem(err);
-        return code;
-    }
+    if (!what)
+        return error_unsaid(err, code);
     return error_set(err, code, hint, "%s:%u:%u: %s", at->name, at->line, at->column, what);
 }
 

@@ -110,7 +110,7 @@ START_TEST(every_failed_allocation_leaves_an_error) {
         mem_test_fail_at(0);
         ck_assert_int_eq(rc, CTCD_E_TIMEOUT); /* the caller's code is not lost */
         ck_assert_ptr_nonnull(err);
-        ck_assert(error_code(err) == CTCD_E_TIMEOUT || error_code(err) == CTCD_E_NOMEM);
+        ck_assert_int_eq(error_code(err), CTCD_E_TIMEOUT); /* nor in the object */
         ck_assert_ptr_nonnull(error_message(err));
         error_unref(other);
         if (!reached)
@@ -121,11 +121,12 @@ START_TEST(every_failed_allocation_leaves_an_error) {
         mem_test_fail_at(nth);
         ck_assert_int_eq(error_system(&err, EIO, "x"), CTCD_E_IO);
         mem_test_fail_at(0);
-        ck_assert_str_eq(error_message(err), "out of memory");
+        ck_assert_int_eq(error_code(err), CTCD_E_IO);
+        ck_assert_str_eq(error_message(err), "what went wrong cannot be said: out of memory");
         error_set_http(err, 1);
         error_set_retryable(err);
         ck_assert_int_eq(error_http_status(err), 0); /* shared by everybody */
-        ck_assert_int_eq(error_prefix(&err, "x"), CTCD_E_NOMEM);
+        ck_assert_int_eq(error_prefix(&err, "x"), CTCD_E_IO);
         ck_assert_ptr_eq(error_ref(err), err);
         error_done(&err);
         ck_assert_ptr_null(err);
@@ -138,6 +139,21 @@ static void *take_and_drop(void *err) {
         error_unref(error_ref(err));
     return NULL;
 }
+
+START_TEST(without_memory_the_code_is_kept) {
+    for (int code = CTCD_E_PROTOCOL - 1; code <= 1; code++) {
+        ctcd_error *err = NULL;
+        mem_test_fail_from(1);
+        ck_assert_int_eq(error_set(&err, code, "hint", "message"), code);
+        mem_test_fail_at(0);
+        bool known = code < 0 && code >= CTCD_E_PROTOCOL;
+        ck_assert_int_eq(error_code(err), known ? code : CTCD_E_NOMEM);
+        ck_assert_ptr_nonnull(strstr(error_message(err), "out of memory"));
+        ck_assert_ptr_null(error_hint_text(err));
+        error_done(&err);
+    }
+}
+END_TEST
 
 START_TEST(references_are_counted_across_threads) {
     ctcd_error *err = NULL;
@@ -164,5 +180,5 @@ END_TEST
 
 SUITE_MAIN("error", an_error_says_what_it_was_given, nobody_has_to_want_an_error,
            errno_gives_code_and_words, a_shared_error_does_not_change,
-           every_failed_allocation_leaves_an_error, references_are_counted_across_threads,
-           codes_have_names)
+           every_failed_allocation_leaves_an_error, without_memory_the_code_is_kept,
+           references_are_counted_across_threads, codes_have_names)
