@@ -165,6 +165,9 @@ CTCD_API const char *ctcd_revision_model_uri(const ctcd_revision *revision);
 CTCD_API const char *ctcd_revision_pinned_uri(const ctcd_revision *revision);
 /** @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_revision_set_pinned_uri(ctcd_revision *revision, const char *uri);
+/** In validate(): a request (JSON) that this model is known to answer. It must answer it before it is switched to, where the user gave none. @param hint What to do where it does not, or NULL. @threads Inside the method. @since 0.1 */
+CTCD_API int ctcd_revision_set_smoke(ctcd_revision *revision, const char *input_json,
+                                     const char *hint);
 /** @threads Inside the method. @since 0.1 */
 CTCD_API const char *ctcd_revision_model_name(const ctcd_revision *revision);
 /** The run that asked for it, where a pipeline did. @threads Inside the method. @since 0.1 */

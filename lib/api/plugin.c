@@ -69,6 +69,14 @@ CTCD_API int ctcd_revision_set_pinned_uri(ctcd_revision *revision, const char *u
     return revision ? set_shown(revision, &revision->pinned_uri, uri) : CTCD_E_INVALID;
 }
 
+CTCD_API int ctcd_revision_set_smoke(ctcd_revision *revision, const char *input_json,
+                                     const char *hint) {
+    if (!revision || (input_json && !text_is_utf8(input_json)))
+        return CTCD_E_INVALID;
+    int rc = replace_text(&revision->smoke, input_json);
+    return rc ? rc : replace_text(&revision->smoke_hint, hint);
+}
+
 CTCD_API const char *ctcd_revision_model_name(const ctcd_revision *revision) {
     return revision ? shown(revision->model_name) : "";
 }

@@ -15,7 +15,7 @@ enum phase { APPLY, LOOK, PAUSE, SMOKE, READY_PAUSE };
 struct bring_up {
     ctcd_op op;
     struct backend *backend;
-    char *service, *model, *smoke;
+    char *service, *model, *smoke, *smoke_hint;
     int64_t number, min_ready_ms;
 
     enum phase phase;
@@ -176,7 +176,8 @@ static int step_smoke(struct bring_up *b) {
         error_prefix(OP_ERR(&b->op), "revision %lld of %s failed the smoke request",
                      (long long)b->number, b->model);
         char *message = mem_copy_text(error_message(b->op.err));
-        rc = message ? error_set(OP_ERR(&b->op), CTCD_E_FAILED, error_hint_text(b->op.err), "%s",
+        const char *hint = error_hint_text(b->op.err);
+        rc = message ? error_set(OP_ERR(&b->op), CTCD_E_FAILED, hint ? hint : b->smoke_hint, "%s",
                                  message)
                      : error_nomem(OP_ERR(&b->op));
         mem_free(message);
@@ -234,7 +235,8 @@ static void bring_up_done(ctcd_op *op) {
     mem_free(b->service);
     mem_free(b->model);
     mem_free(b->smoke);
-    b->service = b->model = b->smoke = NULL;
+    mem_free(b->smoke_hint);
+    b->service = b->model = b->smoke = b->smoke_hint = NULL;
 }
 
 static const struct op_kind BRING_UP = {
@@ -253,7 +255,9 @@ int bring_up_start(ctcd_op *parent, const struct bring_up_args *args, ctcd_op **
     b->service = mem_copy_text(args->service);
     b->model = mem_copy_text(args->model);
     b->smoke = args->smoke ? mem_copy_text(args->smoke) : NULL;
-    if (!b->service || !b->model || (args->smoke && !b->smoke)) {
+    b->smoke_hint = args->smoke_hint ? mem_copy_text(args->smoke_hint) : NULL;
+    if (!b->service || !b->model || (args->smoke && !b->smoke) ||
+        (args->smoke_hint && !b->smoke_hint)) {
         op_unref(op);
         return error_nomem(OP_ERR(parent));
     }

@@ -295,6 +295,8 @@ void revision_done(struct ctcd_revision *r) {
     mem_free(r->pinned_uri);
     mem_free(r->model_name);
     mem_free(r->run);
+    mem_free(r->smoke);
+    mem_free(r->smoke_hint);
     mem_free(r->folder);
     mem_free(r->shim);
     mem_free(r->memo);

@@ -47,6 +47,7 @@ struct ctcd_text {
    end), before anything else happens. */
 struct ctcd_revision {
     char *service_uuid, *model_uri, *pinned_uri, *model_name, *run, *folder, *shim, *memo, *url;
+    char *smoke, *smoke_hint; /* what validate() gives for the smoke request */
     int64_t number, generation;
     bool wanted;
     struct ctcd_options *options;

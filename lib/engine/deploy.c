@@ -244,8 +244,17 @@ static int step_begin(struct deploy *d) {
     if (rc)
         return rc;
     struct bring_up_args args = {
-        d->backend,    d->uuid, d->want->model_name, d->new_number, d->want->min_ready_ms,
-        d->want->smoke};
+        .backend = d->backend,
+        .service = d->uuid,
+        .model = d->want->model_name,
+        .number = d->new_number,
+        .min_ready_ms = d->want->min_ready_ms,
+        .smoke = d->want->smoke,
+    };
+    if (!args.smoke && !call_supported(d->backend, CALL_PREDICT, NULL)) {
+        args.smoke = d->draft.smoke;
+        args.smoke_hint = d->draft.smoke_hint;
+    }
     d->phase = UP;
     return bring_up_start(&d->op, &args, &d->child);
 }

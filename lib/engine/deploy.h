@@ -63,7 +63,8 @@ struct bring_up_args {
     const char *model;
     int64_t number;
     int64_t min_ready_ms;
-    const char *smoke; /* or NULL */
+    const char *smoke;      /* or NULL */
+    const char *smoke_hint; /* where it is not answered; or NULL */
 };
 int bring_up_start(ctcd_op *parent, const struct bring_up_args *args, ctcd_op **ret);
 /* One revision goes down. flags: CTCD_REMOVE_*. Without draining it has its own time, whatever is left of

@@ -148,7 +148,8 @@ static int step_clear(struct start *s) {
     int rc = child_result(s);
     if (rc)
         return rc;
-    struct bring_up_args args = {s->backend, s->uuid, s->service.model, s->number, 0, NULL};
+    struct bring_up_args args = {
+        .backend = s->backend, .service = s->uuid, .model = s->service.model, .number = s->number};
     s->phase = UP;
     return bring_up_start(&s->op, &args, &s->child);
 }

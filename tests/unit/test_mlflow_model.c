@@ -204,6 +204,47 @@ START_TEST(which_python) {
 }
 END_TEST
 
+/* ---- the example that was saved with it ----------------------------------------------------------- */
+
+#define EXAMPLE_INFO                                                                               \
+    PYFUNC "saved_input_example_info:\n  artifact_path: input_example.json\n  pandas_orient: "     \
+           "split\n  type: dataframe\n"
+
+static void example_is(const char *model, const char *wanted) {
+    char *got = NULL;
+    int rc = model_example(at(model), &got, NULL);
+    ck_assert_msg(rc == (wanted ? 0 : CTCD_NONE), "%s: %d", model, rc);
+    ck_assert_msg(text_same(got, wanted), "%s: %s", model, got);
+    mem_free(got);
+}
+
+START_TEST(examples) {
+    make_model("none", PYFUNC);
+    example_is("none", NULL);
+    put("none/input_example.json", "{\"data\": [[1]]}", 0600); /* nothing says what it is */
+    example_is("none", NULL);
+    make_model("new", EXAMPLE_INFO);
+    put("new/input_example.json", "{\"data\": [[1]]}", 0600);
+    put("new/serving_input_example.json", "{\"inputs\": [NaN]}", 0600);
+    example_is("new", "{\"inputs\": [NaN]}");
+    make_model("old", EXAMPLE_INFO);
+    put("old/input_example.json", "{\"columns\": [\"a\"], \"data\": [[1]]}", 0600);
+    example_is("old", "{\"dataframe_split\": {\"columns\": [\"a\"], \"data\": [[1]]}}");
+    put("old/serving_input_example.json", "[1, 2", 0600); /* cut off: the older one is whole */
+    example_is("old", "{\"dataframe_split\": {\"columns\": [\"a\"], \"data\": [[1]]}}");
+    put("old/input_example.json", "[1]", 0600);
+    example_is("old", NULL);
+    char *large = malloc((1 << 20) + 100);
+    (void)snprintf(large, 100, "{\"inputs\": [");
+    memset(large + 12, '1', 1 << 20);
+    (void)snprintf(large + 12 + (1 << 20), 80, "]}");
+    put("new/serving_input_example.json", large, 0600);
+    put("new/input_example.json", "x", 0600);
+    example_is("new", NULL);
+    free(large);
+}
+END_TEST
+
 START_TEST(every_allocation_fails_once) {
     make_model("m",
                PYFUNC "signature:\n  inputs: '[{\"type\": \"double\", \"name\": \"area\"}]'\n");
@@ -231,4 +272,4 @@ END_TEST
 
 SUITE_MAIN_WITH("mlflow_model", setup, teardown, paths_and_file_uris, what_is_no_path,
                 what_is_no_model, anchors_are_left_to_python, columns_of_a_signature, which_python,
-                every_allocation_fails_once)
+                examples, every_allocation_fails_once)

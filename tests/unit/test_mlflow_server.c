@@ -335,6 +335,36 @@ START_TEST(it_never_serves) {
 }
 END_TEST
 
+/* The example that was saved with the model is asked before the switch, unless that is not wanted. */
+START_TEST(it_does_not_answer_its_own_example) {
+    ctcd_service *service = NULL;
+    ctcd_deployment *want = NULL;
+    ctcd_error *err = NULL;
+    char path[4200];
+    with_stand_in();
+    (void)snprintf(path, sizeof path, "%s/model/serving_input_example.json", folder);
+    put(path, "{\"inputs\": [[1, 2]]}", 0600);
+    behave("status 500\n");
+    ck_assert_int_eq(try_deploy(NULL, LONG, &service, &err), CTCD_E_FAILED);
+    says(ctcd_error_message(err), "failed the smoke request");
+    ctcd_error_unref(err);
+    err = NULL;
+    nothing_came_up(true);
+    (void)snprintf(path, sizeof path, "%s/model", folder);
+    ok(ctcd_deployment_new(ctx, &want, NULL), NULL);
+    ok(ctcd_deployment_set_model_name(want, "m", NULL), NULL);
+    ok(ctcd_deployment_set_model_uri(want, path, NULL), NULL);
+    ok(ctcd_deployment_set_min_ready(want, 0, NULL), NULL);
+    ok(ctcd_deployment_set_option(want, "input_example", "false", NULL), NULL);
+    ok(ctcd_model_deployer_deploy(deployer, want, LONG, &service, &err), err);
+    ctcd_deployment_unref(want);
+    ctcd_service_unref(service);
+    behave("");
+    service = deploy();
+    ctcd_service_unref(service);
+}
+END_TEST
+
 START_TEST(it_is_no_program) {
     ctcd_service *service = NULL;
     ctcd_error *err = NULL;
@@ -504,8 +534,8 @@ END_TEST
 SUITE_MAIN_WITH("mlflow_server", setup, teardown, the_port_survives_a_stop,
                 a_port_that_is_taken_meanwhile, predictions_that_are_refused,
                 it_ends_with_an_exception, it_is_killed_while_it_loads,
-                its_workers_die_one_after_the_other, it_never_serves, it_is_no_program,
-                a_script_without_interpreter, it_answers_badly_or_not_at_all, it_is_killed,
-                its_monitor_is_killed, it_ignores_the_wish_to_end,
-                every_allocation_of_a_look_fails_once, every_allocation_of_a_prediction_fails_once,
-                allocations_of_stop_and_start_fail)
+                its_workers_die_one_after_the_other, it_never_serves,
+                it_does_not_answer_its_own_example, it_is_no_program, a_script_without_interpreter,
+                it_answers_badly_or_not_at_all, it_is_killed, its_monitor_is_killed,
+                it_ignores_the_wish_to_end, every_allocation_of_a_look_fails_once,
+                every_allocation_of_a_prediction_fails_once, allocations_of_stop_and_start_fail)

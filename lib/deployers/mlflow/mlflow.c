@@ -32,6 +32,8 @@ static const ctcd_option_entry component_options[] = {
 
 static const ctcd_option_entry deployment_options[] = {
     {"workers", "integer", "1", "Processes that serve the model, 1 to 64.", 0, 0},
+    {"input_example", "boolean", "true",
+     "Whether the model must answer its own input example, where no smoke request is given.", 0, 0},
     {"access_log", "boolean", "false", "Whether the server logs each request.", 0, 0},
     {0},
 };

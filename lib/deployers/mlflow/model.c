@@ -179,6 +179,48 @@ int model_columns(const char *folder, char **ret, ctcd_error **err) {
     return names_of(inputs, ret, err);
 }
 
+#define EXAMPLE_MAX (1 << 20)
+
+/* CTCD_NONE: not there, too large to be tried at each deploy, or no JSON object. */
+static int read_example(const char *folder, const char *name, char **ret, ctcd_error **err) {
+    _cleanup_(mem_free_ptr) char *path = path_join(folder, name);
+    _cleanup_(mem_free_ptr) char *text = NULL;
+    _cleanup_(json_done) struct json *json = NULL;
+    size_t size = 0;
+    if (!path)
+        return error_nomem(err);
+    int rc = file_read(path, EXAMPLE_MAX, 0, &text, &size, NULL);
+    if (!rc)
+        rc = json_parse(text, size, EXAMPLE_MAX, JSON_PYTHON, name, &json, NULL);
+    if (rc == CTCD_E_NOMEM)
+        return error_nomem(err);
+    if (rc || json_kind(json) != JSON_KIND_OBJECT)
+        return CTCD_NONE;
+    *ret = mem_steal(&text);
+    return 0;
+}
+
+/* MLflow 2.16 and later write the request itself; before, only the rows that go into it. */
+int model_example(const char *folder, char **ret, ctcd_error **err) {
+    _cleanup_(yaml_done) struct yaml_node *model = NULL;
+    _cleanup_(mem_free_ptr) char *rows = NULL;
+    int rc = read_example(folder, "serving_input_example.json", ret, err);
+    if (rc != CTCD_NONE)
+        return rc;
+    rc = read_model(folder, &model, NULL);
+    if (rc)
+        return rc == CTCD_E_NOMEM ? error_nomem(err) : CTCD_NONE;
+    const struct yaml_node *info = yaml_get(model, "saved_input_example_info");
+    if (!text_same(yaml_text(yaml_get(info, "artifact_path")), "input_example.json") ||
+        !text_same(yaml_text(yaml_get(info, "type")), "dataframe") ||
+        !text_same(yaml_text(yaml_get(info, "pandas_orient")), "split"))
+        return CTCD_NONE;
+    rc = read_example(folder, "input_example.json", &rows, err);
+    if (rc)
+        return rc;
+    return (*ret = mem_text("{\"dataframe_split\": %s}", rows)) ? 0 : error_nomem(err);
+}
+
 /* ---- the Python that serves it -------------------------------------------------------------------- */
 
 static bool is_program(const char *path) {

@@ -11,6 +11,8 @@ int model_resolve(const char *uri, char **ret_path, ctcd_error **err);
 int model_check(const char *folder, ctcd_error **err);
 /* The names of its columns as a JSON array of texts; CTCD_NONE: it names none (a tensor, no signature). */
 int model_columns(const char *folder, char **ret, ctcd_error **err);
+/* The request that was saved with it as an example, as its server takes it; CTCD_NONE: there is none. */
+int model_example(const char *folder, char **ret, ctcd_error **err);
 /* An absolute path of the program, found in PATH where `name` has no slash. Links are kept: the one in a
    virtual environment is what makes it that environment's. */
 int python_find(const char *name, char **ret, ctcd_error **err);

@@ -47,11 +47,27 @@ static int check_options(const struct mlflow *backend, const ctcd_revision *want
     return rc ? rc : python_find(backend->python, &python, err);
 }
 
+/* The model's own example is the smoke request. */
+static int take_example(ctcd_revision *want, const char *folder, ctcd_error **err) {
+    _cleanup_(mem_free_ptr) char *example = NULL;
+    if (!ctcd_options_number(ctcd_revision_options(want), "input_example"))
+        return 0;
+    int rc = model_example(folder, &example, err);
+    if (rc)
+        return rc == CTCD_NONE ? 0 : rc;
+    return ctcd_revision_set_smoke(want, example,
+                                   "it is the input example that was saved with the model: save it "
+                                   "with one that it answers, or set the option input_example to "
+                                   "false");
+}
+
 /* ---- a model in a folder -------------------------------------------------------------------------- */
 
 static int take_folder(ctcd_revision *want, ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *path = NULL;
     int rc = model_resolve(ctcd_revision_model_uri(want), &path, err);
+    if (!rc)
+        rc = take_example(want, path, err);
     return rc ? rc : ctcd_revision_set_pinned_uri(want, path);
 }
 
@@ -83,6 +99,8 @@ static int fetch(struct validate *v, ctcd_revision *want, ctcd_error **err) {
     if (rc < 0)
         error_prefix(err, "%s%s%s", uri, text_same(uri, pinned) ? "" : " is ",
                      text_same(uri, pinned) ? "" : pinned);
+    if (!rc)
+        rc = take_example(want, v->download.folder, err);
     return rc ? rc : record(v, want);
 }
 
