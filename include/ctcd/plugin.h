@@ -59,7 +59,7 @@ typedef void (*ctcd_ready_fn)(void *impl, int fd, uint32_t events);
 /** @} */
 
 /**
- * The table of a back end. @c size and @c abi first; append only; copied at registration, option tables
+ * The table of a back end. @c size and @c abi first; append only (an older, shorter one is taken); copied at registration, option tables
  * and texts too; NULL = not supported, which the engine finds out before work starts (open, close,
  * validate, apply, observe and remove are required).
  */
@@ -93,6 +93,10 @@ typedef struct ctcd_model_deployer_vtable {
     int (*predict)(void *impl, ctcd_call *call, const ctcd_revision *revision, const char *body,
                    ctcd_text *out);
     /* ---- end of ABI 1; append below, never insert ---- */
+    /** Optional: this revision has just begun to serve in place of another; tells whoever keeps a list of
+        what is deployed. After the switch, in time of its own (15 s), and perhaps again for the same
+        revision. Its failure is a warning: the deploy has succeeded. */
+    int (*announce)(void *impl, ctcd_call *call, const ctcd_revision *revision);
 } ctcd_model_deployer_vtable;
 
 /**

@@ -23,6 +23,7 @@ enum call_method {
     CALL_REMOVE,
     CALL_LOGS,
     CALL_PREDICT,
+    CALL_ANNOUNCE,
 };
 
 /* What a look found. Owned texts, NULL = nothing was said. */

@@ -8,7 +8,9 @@
 #include "engine/deploy.h"
 #include "io/random.h"
 
-enum phase { VALIDATE, LOCK, RECOVER, BEGIN, KEEP, UP, SWITCH, DOWN_OLD, UNDO, FINISH };
+#define ANNOUNCE_MS 15000
+
+enum phase { VALIDATE, LOCK, RECOVER, BEGIN, KEEP, UP, SWITCH, DOWN_OLD, ANNOUNCE, UNDO, FINISH };
 
 struct deploy {
     ctcd_op op;
@@ -21,7 +23,8 @@ struct deploy {
     char uuid[37];
     bool fresh; /* no service of this UUID is in the store yet */
     struct mutation mutation;
-    struct ctcd_revision draft; /* for validate: not yet in the store */
+    struct ctcd_revision draft;   /* for validate: not yet in the store */
+    struct ctcd_revision serving; /* for announce */
     ctcd_call *call;
     ctcd_op *child;
     int64_t old_number, new_number;
@@ -290,7 +293,7 @@ static int step_down_old(struct deploy *d) {
                     (long long)d->old_number, d->want->model_name, error_message(d->op.err));
         error_done(err);
     }
-    d->phase = FINISH;
+    d->phase = ANNOUNCE;
     rc = store_begin(ctx->store, err);
     if (rc)
         return rc;
@@ -303,6 +306,49 @@ static int step_down_old(struct deploy *d) {
         return store_commit(ctx->store, err);
     store_rollback(ctx->store);
     return rc;
+}
+
+/* ---- telling others ---- */
+
+static int begin_announce(struct deploy *d) {
+    ctcd_context *ctx = ctx_of(d);
+    ctcd_error **err = OP_ERR(&d->op);
+    _cleanup_(store_revision_done) struct store_revision record = {0};
+    int rc = store_revision_get(ctx->store, d->uuid, d->new_number, &record, err);
+    if (!rc)
+        rc = revision_load(ctx, d->backend, &record, d->want->model_name, &d->serving, err);
+    if (rc)
+        return rc;
+    d->serving.wanted = true;
+    struct call_args args = {.revision = &d->serving};
+    return call_start(&d->op, d->backend, CALL_ANNOUNCE, &args, context_mono(ctx) + ANNOUNCE_MS,
+                      &d->call);
+}
+
+/* The lock is still ours, so that two deploys are announced in their order. It has time of its own, since
+   the deploy has succeeded whatever becomes of it; only a cancel ends it. */
+static int step_announce(struct deploy *d) {
+    int rc = 0;
+    if (!d->call && call_supported(d->backend, CALL_ANNOUNCE, NULL) == 0)
+        rc = begin_announce(d);
+    if (!rc && d->call && d->op.stop == CTCD_E_CANCELED)
+        call_drop(&d->call);
+    if (!rc && d->call && !call_ended(d->call)) {
+        op_wait_child(&d->op);
+        return CTCD_AGAIN;
+    }
+    if (!rc && d->call)
+        rc = call_result(d->call, OP_ERR(&d->op));
+    call_drop(&d->call);
+    if (rc < 0) {
+        context_log(ctx_of(d), CTCD_LOG_WARNING, "revision %lld of %s serves, but %s%s%s",
+                    (long long)d->new_number, d->want->model_name, error_message(d->op.err),
+                    error_hint_text(d->op.err) ? "; next: " : "",
+                    error_hint_text(d->op.err) ? error_hint_text(d->op.err) : "");
+        error_done(OP_ERR(&d->op));
+    }
+    d->phase = FINISH;
+    return 0;
 }
 
 /* ---- undoing ---- */
@@ -405,6 +451,8 @@ static int enter_phase(struct deploy *d) {
         return step_switch(d);
     case DOWN_OLD:
         return step_down_old(d);
+    case ANNOUNCE:
+        return step_announce(d);
     case UNDO:
         return step_undo(d);
     case FINISH:
@@ -440,6 +488,7 @@ static int stopped(struct deploy *d) {
             op_stop(d->child, d->op.stop);
         return 0;
     case KEEP:
+    case ANNOUNCE:
     case UNDO:
     case FINISH:
         return 0;
@@ -481,6 +530,7 @@ static void deploy_done(ctcd_op *op) {
         mutation_forget(&d->mutation);
     mutation_done(&d->mutation);
     revision_done(&d->draft);
+    revision_done(&d->serving);
     error_done(&d->why);
     object_done(&d->deployer);
     object_done(&d->want);

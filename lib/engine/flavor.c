@@ -1,6 +1,7 @@
 /* See flavor.h. Registered tables, and the opened back ends made from them. */
 #include "engine/flavor.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -10,7 +11,8 @@
 #include "engine/component.h"
 
 #define TABLE_MAX_BYTES 4096u
-#define TABLE_MIN_BYTES sizeof(ctcd_model_deployer_vtable) /* of ABI 1 */
+#define TABLE_MIN_BYTES offsetof(ctcd_model_deployer_vtable, announce) /* of ABI 1 */
+#define METHOD_BYTES sizeof(void (*)(void))
 
 static const ctcd_option_entry NO_OPTIONS[] = {{0}};
 
@@ -59,7 +61,8 @@ static int check_options(const char *flavor, const ctcd_option_entry *table, ctc
 }
 
 static int check_table(const ctcd_model_deployer_vtable *t, ctcd_error **err) {
-    if (t->size < TABLE_MIN_BYTES || t->size > TABLE_MAX_BYTES)
+    if (t->size < TABLE_MIN_BYTES || t->size > TABLE_MAX_BYTES ||
+        (t->size < sizeof(*t) && (t->size - TABLE_MIN_BYTES) % METHOD_BYTES))
         return error_set(err, CTCD_E_INVALID, "set size to sizeof(ctcd_model_deployer_vtable)",
                          "the back end's table has an impossible size of %zu bytes", t->size);
     if (t->abi > CTCD_PLUGIN_ABI)
@@ -92,7 +95,7 @@ static struct flavor *flavor_copy(const ctcd_model_deployer_vtable *vtable) {
     if (!flavor)
         return NULL;
     ctcd_model_deployer_vtable *table = &flavor->table;
-    memcpy(table, vtable, sizeof(*table));
+    memcpy(table, vtable, vtable->size < sizeof(*table) ? vtable->size : sizeof(*table));
     flavor->name = mem_copy_text(vtable->flavor);
     flavor->component_options = option_table_copy(vtable->component_options);
     flavor->deployment_options = option_table_copy(vtable->deployment_options);

@@ -18,6 +18,7 @@ enum fake_method {
     FAKE_REMOVE,
     FAKE_LOGS,
     FAKE_PREDICT,
+    FAKE_ANNOUNCE, /* in the table only where a test puts it there */
     FAKE_METHODS
 };
 
@@ -126,8 +127,8 @@ static inline void fake_scratch_destroy(void *memory) {
         fake_say(f, "scratch");
 }
 
-static const char *const fake_names[] = {"open",   "validate", "apply",  "observe",
-                                         "remove", "logs",     "predict"};
+static const char *const fake_names[] = {"open",   "validate", "apply",   "observe",
+                                         "remove", "logs",     "predict", "announce"};
 
 /* Counts, traces, asks the hook. FAKE_GO_ON = the method goes on by itself. */
 static inline int fake_enter(struct fake_in *in) {
@@ -257,6 +258,15 @@ static int fake_predict(void *impl, ctcd_call *call, const ctcd_revision *revisi
                          .text = out};
     int rc = fake_enter(&in);
     return rc != FAKE_GO_ON ? rc : ctcd_text_add(out, body, strlen(body));
+}
+
+static inline int fake_announce(void *impl, ctcd_call *call, const ctcd_revision *revision) {
+    struct fake_in in = {.fake = impl,
+                         .method = FAKE_ANNOUNCE,
+                         .call = call,
+                         .revision = (ctcd_revision *)(uintptr_t)revision};
+    int rc = fake_enter(&in);
+    return rc != FAKE_GO_ON ? rc : 0;
 }
 
 static inline ctcd_model_deployer_vtable fake_table(void) {

@@ -44,7 +44,8 @@ static const char *of; /* the version that answers */
 static struct own_answer own[OWN_MAX];
 static size_t own_count;
 static struct server *server;
-static char authorization[512], body_seen[4096];
+static char authorization[512],
+    bodies[8192]; /* of the last question; of all, one behind the other */
 static _Atomic int questions;
 
 static inline void answers(const char *ask, int status, const char *type, const char *text) {
@@ -110,12 +111,14 @@ static inline bool say_file(struct server_connection *c, const char *ask) {
 
 static inline void note(const struct server_connection *c, size_t size) {
     const char *at = strcasestr(c->in, "\r\nAuthorization: ");
-    authorization[0] = body_seen[0] = '\0';
+    size_t at_end = strlen(bodies);
+    authorization[0] = '\0';
     if (at)
         (void)snprintf(authorization, sizeof authorization, "%.*s", (int)strcspn(at + 17, "\r"),
                        at + 17);
     const char *body = strstr(c->in, "\r\n\r\n") + 4;
-    (void)snprintf(body_seen, sizeof body_seen, "%.*s", (int)(c->in + size - body), body);
+    (void)snprintf(bodies + at_end, sizeof bodies - at_end, "%.*s", (int)(c->in + size - body),
+                   body);
     atomic_fetch_add(&questions, 1);
 }
 
@@ -228,6 +231,7 @@ static inline void registry_setup(void) {
     load_recorded();
     of = "3.17.2";
     own_count = 0;
+    bodies[0] = '\0';
     server_own = registry_answers;
     server = server_start();
     (void)snprintf(tracking_uri, sizeof tracking_uri, "http://127.0.0.1:%d", server->port);

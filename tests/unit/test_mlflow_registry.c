@@ -140,6 +140,91 @@ START_TEST(the_model_of_this_run) {
 }
 END_TEST
 
+/* ---- the registry hears what serves ---------------------------------------------------------------- */
+
+#define SET_TAG "POST /api/2.0/mlflow/model-versions/set-tag"
+#define SET_ALIAS "POST /api/2.0/mlflow/registered-models/alias"
+
+static char logged[4096];
+
+static void keeps_warnings(void *data, int level, const char *line) {
+    (void)data;
+    if (level == CTCD_LOG_WARNING)
+        (void)snprintf(logged + strlen(logged), sizeof logged - strlen(logged), "%s\n", line);
+}
+
+static ctcd_deployment *wants_with(const char *uri, const char *alias) {
+    ctcd_deployment *want = wants(uri, NULL);
+    ctcd_error *err = NULL;
+    ok(ctcd_deployment_set_option(want, "registry_alias", alias, &err), err);
+    return want;
+}
+
+START_TEST(an_alias_is_moved_after_the_switch) {
+    char wanted[1024];
+    open_home(tracking_uri, NULL);
+    answers_json(SET_TAG, "{}");
+    answers_json(SET_ALIAS, "{}");
+    ctcd_service *service = deploys(wants_with("models:/iris@champion", "live"));
+    (void)snprintf(wanted, sizeof wanted,
+                   "{\"name\":\"iris\",\"version\":\"1\",\"key\":\"ctcd.service\",\"value\":\"%s\"}"
+                   "{\"name\":\"iris\",\"version\":\"1\",\"key\":\"ctcd.revision\",\"value\":\"1\"}"
+                   "{\"name\":\"iris\",\"version\":\"1\",\"alias\":\"live\"}",
+                   ctcd_service_uuid(service));
+    ck_assert_str_eq(bodies, wanted);
+    ctcd_service_unref(service);
+}
+END_TEST
+
+START_TEST(a_registry_that_does_not_listen_is_a_warning) {
+    static const struct {
+        const char *ask, *type, *text, *message;
+        int status;
+    } rows[] = {
+        {SET_ALIAS, "application/json", "{\"message\": \"down\"}", "failed (500): down", 500},
+        {SET_TAG, "text/html", "<html>", "cannot be asked", 404},
+        {SET_TAG, "text/plain", "Permission denied", "does not allow it (403): Permission denied",
+         403},
+        {SET_ALIAS, "text/html", "<html>fine</html>", "where JSON was expected", 200},
+    };
+    ctcd_error *err = NULL;
+    open_home(tracking_uri, NULL);
+    ok(ctcd_context_set_log(ctx, CTCD_LOG_WARNING, keeps_warnings, NULL, NULL, &err), err);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        own_count = 0;
+        logged[0] = '\0';
+        answers(rows[i].ask, rows[i].status, rows[i].type, rows[i].text);
+        answers_json(SET_TAG, "{}");
+        ctcd_service *service = deploys(wants_with("models:/iris/1", "champion"));
+        ck_assert_int_eq(ctcd_service_revision(service), (int64_t)i + 1);
+        says(logged, "serves, but the registry's alias champion was not moved");
+        says(logged, rows[i].message);
+        ctcd_service_unref(service);
+    }
+}
+END_TEST
+
+START_TEST(aliases_that_cannot_be) {
+    static const char *const aliases[] = {"",    "latest", "Latest", "v1",
+                                          "V27", "a b",    "a/b",    "\xc3\xbc"};
+    ctcd_error *err = NULL;
+    open_home(tracking_uri, NULL);
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++) {
+        ctcd_deployment *want = wants_with("models:/iris/1", aliases[i]);
+        ck_assert_int_eq(ctcd_model_deployer_validate(deployer, want, LONG, &err), CTCD_E_INVALID);
+        says(ctcd_error_message(err), "is no alias that a registry would take");
+        err = ctcd_error_unref(err);
+        ctcd_deployment_unref(want);
+    }
+    ck_assert_int_eq(atomic_load(&questions), 0);
+    ctcd_deployment *want = wants_with("models:/" MODEL_3, "v1a");
+    ck_assert_int_eq(ctcd_model_deployer_validate(deployer, want, LONG, &err), CTCD_E_INVALID);
+    says(ctcd_error_message(err), "is no version of a registered model");
+    err = ctcd_error_unref(err);
+    ctcd_deployment_unref(want);
+}
+END_TEST
+
 /* ---- refusals that real servers gave -------------------------------------------------------------- */
 
 START_TEST(recorded_refusals) {
@@ -402,7 +487,9 @@ START_TEST(every_allocation_fails_once) {
 END_TEST
 
 SUITE_MAIN_WITH("mlflow_registry", registry_setup, registry_teardown, sources_are_pinned,
-                a_start_needs_no_registry, the_newest_of_a_list, the_model_of_this_run,
-                recorded_refusals, who_may_not_ask, user_and_password, options_that_do_not_fit,
-                token_or_password, answers_that_cannot_be_right, answers_that_do_not_end,
-                nobody_is_there, answers_cut_off_at_each_byte, every_allocation_fails_once)
+                a_start_needs_no_registry, an_alias_is_moved_after_the_switch,
+                a_registry_that_does_not_listen_is_a_warning, aliases_that_cannot_be,
+                the_newest_of_a_list, the_model_of_this_run, recorded_refusals, who_may_not_ask,
+                user_and_password, options_that_do_not_fit, token_or_password,
+                answers_that_cannot_be_right, answers_that_do_not_end, nobody_is_there,
+                answers_cut_off_at_each_byte, every_allocation_fails_once)

@@ -57,6 +57,7 @@ int mlflow_observe(void *impl, ctcd_call *call, const ctcd_revision *revision, /
 int mlflow_remove(void *impl, ctcd_call *call, const ctcd_revision *revision,
                   uint32_t flags); /* stop.c */
 int mlflow_predict(void *impl, ctcd_call *call, const ctcd_revision *revision, const char *body,
-                   ctcd_text *out); /* predict.c */
+                   ctcd_text *out);                                              /* predict.c */
+int mlflow_announce(void *impl, ctcd_call *call, const ctcd_revision *revision); /* announce.c */
 
 #endif

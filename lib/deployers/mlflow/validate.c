@@ -3,6 +3,7 @@
    then. Nothing of the service is touched or locked meanwhile. */
 #include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "deployers/mlflow/backend.h"
@@ -36,6 +37,19 @@ static int check_host(const char *host, ctcd_error **err) {
                      "host: \"%s\" is no address", host);
 }
 
+/* As the registry has it: "latest" and "v1" would be taken for versions. */
+static int check_alias(const char *alias, ctcd_error **err) {
+    size_t plain =
+        strspn(alias, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    bool version = (alias[0] == 'v' || alias[0] == 'V') && alias[1] &&
+                   alias[1 + strspn(alias + 1, "0123456789")] == '\0';
+    if (alias[0] && !alias[plain] && !version && strcasecmp(alias, "latest") != 0)
+        return 0;
+    return error_set(err, CTCD_E_INVALID,
+                     "letters, digits, _ and -; neither latest nor v1, v2, ...",
+                     "registry_alias: \"%s\" is no alias that a registry would take", alias);
+}
+
 static int check_options(const struct mlflow *backend, const ctcd_revision *want,
                          ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *python = NULL;
@@ -43,8 +57,20 @@ static int check_options(const struct mlflow *backend, const ctcd_revision *want
     if (workers < 1 || workers > WORKERS_MAX)
         return error_set(err, CTCD_E_INVALID, NULL, "workers: %lld is not within 1 and %d",
                          (long long)workers, WORKERS_MAX);
+    const char *alias = ctcd_options_text(ctcd_revision_options(want), "registry_alias");
     int rc = check_host(backend->host, err);
+    if (!rc && alias)
+        rc = check_alias(alias, err);
     return rc ? rc : python_find(backend->python, &python, err);
+}
+
+static int check_registered(const ctcd_revision *want, const struct pin *pin, ctcd_error **err) {
+    const char *alias = ctcd_options_text(ctcd_revision_options(want), "registry_alias");
+    if (!alias || (pin && pin->version))
+        return 0;
+    return error_set(
+        err, CTCD_E_INVALID, "deploy a registered version, or leave registry_alias out",
+        "registry_alias: %s is no version of a registered model", ctcd_revision_model_uri(want));
 }
 
 /* The model's own example is the smoke request. */
@@ -65,7 +91,9 @@ static int take_example(ctcd_revision *want, const char *folder, ctcd_error **er
 
 static int take_folder(ctcd_revision *want, ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *path = NULL;
-    int rc = model_resolve(ctcd_revision_model_uri(want), &path, err);
+    int rc = check_registered(want, NULL, err);
+    if (!rc)
+        rc = model_resolve(ctcd_revision_model_uri(want), &path, err);
     if (!rc)
         rc = take_example(want, path, err);
     return rc ? rc : ctcd_revision_set_pinned_uri(want, path);
@@ -108,6 +136,8 @@ static int take_remote(struct validate *v, ctcd_revision *want, ctcd_error **err
     int rc = 0;
     if (!v->resolved)
         rc = resolve_step(&v->resolve, err);
+    if (!rc && !v->resolved)
+        rc = check_registered(want, &v->resolve.pin, err);
     if (!rc)
         v->resolved = true;
     return rc ? rc : fetch(v, want, err);
