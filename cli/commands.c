@@ -165,6 +165,12 @@ static const struct option_spec report_options[] = {
     {0},
 };
 
+static const struct option_spec metrics_options[] = {
+    {"output", 'o', "FILE", "where they go; - = standard output, the default"},
+    {"timeout", 't', "TIME", "how long servers may take to answer; default 5s"},
+    {0},
+};
+
 static const struct option_spec decide_options[] = {
     {"rule", 0, "JSON",
      "{\"metric\": \"accuracy\", \"threshold\": 0.9, \"min_absolute_change\": 0.002}"},
@@ -409,6 +415,14 @@ const struct command commands[] = {
          "The page needs nothing but itself, no script and no network. A FILE is there whole or "
          "not at all.",
      .examples = "ctcd report --output report.html"},
+    {.verb = "metrics",
+     .summary = "services, runs, decisions and dropped fires in numbers, as Prometheus reads them",
+     .options = metrics_options,
+     .run = cmd_metrics,
+     .flags = COMMAND_READS,
+     .more =
+         "For the textfile collector of the node exporter. A FILE is there whole or not at all.",
+     .examples = "ctcd metrics --output /var/lib/node_exporter/ctcd.prom"},
     {.verb = "completion",
      .arguments = "bash|zsh|fish",
      .summary = "a script that lets a shell complete ctcd's command lines",
