@@ -49,6 +49,9 @@ static void opening_over(ctcd_call *call) {
 static void call_end(ctcd_call *call, int rc) {
     if (atomic_load(&call->ended))
         return;
+    if (rc == CTCD_E_NOMEM && !call->err)
+        error_set(&call->err, rc, NULL, "%s: %s ran out of memory", call->backend->component,
+                  METHOD_NAMES[call->method]);
     if (rc < 0 && !call->err)
         error_set(&call->err, rc, NULL, "%s: %s did not succeed (%s)", call->backend->component,
                   METHOD_NAMES[call->method], error_code_name(rc));

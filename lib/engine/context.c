@@ -113,35 +113,36 @@ char *context_path(const ctcd_context *ctx, ...) {
     return buf_steal(&path);
 }
 
-/* Beside the object that this code is in: the build tree needs no installation. */
-static char *shim_beside(void) {
+/* Beside the object that this code is in: the build tree needs no installation. CTCD_NONE: not there. */
+static int shim_beside(char **ret, ctcd_error **err) {
     Dl_info info = {0};
-    if (!dladdr((void *)(uintptr_t)&context_shim, &info) || !info.dli_fname)
-        return NULL;
     _cleanup_(mem_free_ptr) char *real = NULL;
-    if (file_real_path(info.dli_fname, &real, NULL))
-        return NULL;
+    if (!dladdr((void *)(uintptr_t)&context_shim, &info) || !info.dli_fname)
+        return CTCD_NONE;
+    int rc = file_real_path(info.dli_fname, &real, NULL);
+    if (rc)
+        return rc == CTCD_E_NOMEM ? error_nomem(err) : CTCD_NONE;
     _cleanup_(mem_free_ptr) char *folder = path_folder(real);
-    return folder ? path_join(folder, "ctcd-shim") : NULL;
+    _cleanup_(mem_free_ptr) char *shim = folder ? path_join(folder, "ctcd-shim") : NULL;
+    if (!shim)
+        return error_nomem(err);
+    if (access(shim, X_OK))
+        return CTCD_NONE;
+    *ret = mem_steal(&shim);
+    return 0;
 }
 
 int context_shim(ctcd_context *ctx, const char **ret, ctcd_error **err) {
-    if (!ctx->shim) {
-        char *beside = shim_beside();
-        if (beside && access(beside, X_OK) == 0) {
-            ctx->shim = beside;
-        } else {
-            mem_free(beside);
-            if (access(CTCD_LIBEXECDIR "/ctcd-shim", X_OK))
-                return error_set(
-                    err, CTCD_E_NOT_FOUND, "install libctcd completely (make install)",
-                    "the program ctcd-shim, which starts servers and steps, is missing");
-            if (!(ctx->shim = mem_copy_text(CTCD_LIBEXECDIR "/ctcd-shim")))
-                return error_nomem(err);
-        }
-    }
-    *ret = ctx->shim;
-    return 0;
+    static const char installed[] = CTCD_LIBEXECDIR "/ctcd-shim";
+    int rc = ctx->shim ? 0 : shim_beside(&ctx->shim, err);
+    if (rc == CTCD_NONE && access(installed, X_OK))
+        return error_set(err, CTCD_E_NOT_FOUND, "install libctcd completely (make install)",
+                         "the program ctcd-shim, which starts servers and steps, is missing");
+    if (rc == CTCD_NONE)
+        rc = (ctx->shim = mem_copy_text(installed)) ? 0 : error_nomem(err);
+    if (!rc)
+        *ret = ctx->shim;
+    return rc;
 }
 
 int64_t context_wall(const ctcd_context *ctx) {

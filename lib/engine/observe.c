@@ -62,10 +62,10 @@ static int find_backend(struct look *look, const struct look *before, ctcd_conte
         look->backend = before->backend;
         return 0;
     }
-    if (backend_get(ctx, deployer, &look->backend, &look->err) == 0)
-        return 0;
-    look->backend = NULL;
-    return look->err ? 0 : error_nomem(err);
+    int rc = backend_get(ctx, deployer, &look->backend, &look->err);
+    if (rc)
+        look->backend = NULL;
+    return rc == CTCD_E_NOMEM ? error_nomem(err) : 0;
 }
 
 /* In a reading of one instant. NOT_FOUND: it was deleted. */
@@ -285,6 +285,8 @@ static int look_over(struct observe *o, struct look *look) {
     if (rc == 0 || rc == CTCD_E_TIMEOUT)
         take_state(look);
     call_drop(&look->call);
+    if (rc == CTCD_E_NOMEM) /* that is our trouble, and says nothing about the server */
+        return error_nomem(OP_ERR(&o->op));
     rc = look_again(o, look);
     return rc || !look->call ? rc : CTCD_AGAIN;
 }

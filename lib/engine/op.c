@@ -311,6 +311,8 @@ void op_stop(ctcd_op *op, int why) {
 void op_end(ctcd_op *op, int rc) {
     if (op->ended)
         return;
+    if (rc == CTCD_E_NOMEM && !op->err)
+        error_set(OP_ERR(op), rc, NULL, "%s ran out of memory", op->kind->name);
     if (rc < 0 && !op->err)
         error_set(OP_ERR(op), rc, NULL, "%s did not succeed (%s)", op->kind->name,
                   error_code_name(rc));

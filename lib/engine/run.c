@@ -114,13 +114,13 @@ static int begin(struct run_op *r) {
         rc = make_ours(r);
     if (!rc)
         rc = read_plan(r);
+    if (!rc && view->record.schedule_id)
+        rc = schedule_previous(ctx, view->record.schedule_id, view->record.nominal_ms,
+                               &view->previous_ms, OP_ERR(&r->op));
     if (rc)
         return rc;
     if (!r->jobs)
         r->jobs = view->pipeline->spec.jobs ? view->pipeline->spec.jobs : 1;
-    if (view->record.schedule_id)
-        schedule_previous(ctx, view->record.schedule_id, view->record.nominal_ms,
-                          &view->previous_ms);
     op_progress(&r->op, "run %s", view->record.name);
     r->begun = true;
     return 0;

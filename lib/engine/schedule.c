@@ -255,12 +255,18 @@ int schedule_delete(ctcd_schedule *s, ctcd_error **err) {
     return rc ? rc : store_schedule_delete(store, s->record.id, context_wall(ctx), err);
 }
 
-void schedule_previous(ctcd_context *ctx, int64_t id, int64_t nominal_ms, int64_t *ret) {
-    struct store_schedule record = {0};
+int schedule_previous(ctcd_context *ctx, int64_t id, int64_t nominal_ms, int64_t *ret,
+                      ctcd_error **err) {
+    _cleanup_(store_schedule_done) struct store_schedule record = {0};
     struct schedule spec;
-    if (store_schedule_get_id(ctx->store, id, &record, NULL))
-        return;
-    if (!schedule_from_json(record.spec, &spec, NULL))
+    int rc = store_schedule_get_id(ctx->store, id, &record, err);
+    if (!rc)
+        rc = schedule_from_json(record.spec, &spec, err);
+    if (!rc)
         schedule_prev(&spec.spec, nominal_ms, ret);
-    store_schedule_done(&record);
+    if (rc != CTCD_E_NOT_FOUND) /* it was deleted: nobody knows any more */
+        return rc;
+    if (err)
+        error_done(err);
+    return 0;
 }

@@ -30,7 +30,8 @@ int schedule_delete(ctcd_schedule *schedule, ctcd_error **err);
 int schedule_from_json(const char *text, struct schedule *ret, ctcd_error **err);
 char *schedule_to_json(const struct schedule *schedule);
 /* The nominal time before this one of a stored schedule; *ret untouched where there is none. */
-void schedule_previous(ctcd_context *ctx, int64_t id, int64_t nominal_ms, int64_t *ret);
+int schedule_previous(ctcd_context *ctx, int64_t id, int64_t nominal_ms, int64_t *ret,
+                      ctcd_error **err);
 
 int scheduler_new(ctcd_context *ctx, uint32_t flags, ctcd_op **ret, ctcd_error **err);
 

@@ -195,7 +195,8 @@ static int revision_texts(ctcd_context *ctx, const struct store_revision *record
     r->shim = mem_copy_text(shim);
     r->memo = mem_copy_text(record->memo);
     r->url = mem_copy_text(record->url);
-    if (!r->service_uuid || !r->model_uri || !r->model_name || !r->folder || !r->shim)
+    if (!r->service_uuid || !r->model_uri || !r->pinned_uri || !r->model_name || !r->folder ||
+        !r->shim || !r->memo || !r->url)
         return error_nomem(err);
     return 0;
 }

@@ -108,9 +108,13 @@ static int look(struct start *s) {
         op_wait_child(&s->op);
         return CTCD_AGAIN;
     }
-    if (call_result(s->call, NULL))
-        s->seen.state = CTCD_STATE_UNKNOWN;
+    int rc = call_result(s->call, NULL);
     call_drop(&s->call);
+    if (rc ==
+        CTCD_E_NOMEM) /* that is our trouble: a server that may well run is not ended for it */
+        return error_nomem(OP_ERR(&s->op));
+    if (rc)
+        s->seen.state = CTCD_STATE_UNKNOWN;
     return 0;
 }
 

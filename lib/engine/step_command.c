@@ -384,11 +384,20 @@ static int stay(struct command *c, const struct child_status *status) {
     return name_waits(c);
 }
 
+/* No memory for a look is no reason to end what runs: the next one may have some. */
+static int look_later(struct command *c) {
+    error_done(err_of(c));
+    op_wait_until(&c->op, context_mono(c->op.ctx) + LOOK_AGAIN_MS);
+    return CTCD_AGAIN;
+}
+
 static int wait(struct command *c) {
     for (;;) {
         struct child_status status = {0};
         close_pidfd(c);
         int rc = look(c, &status);
+        if (rc == CTCD_E_NOMEM)
+            return look_later(c);
         bool here = !rc && (status.state == CHILD_STARTING || status.state == CHILD_RUNNING ||
                             status.state == CHILD_ENDING);
         if (here && (rc = stay(c, &status)) != CTCD_NONE)

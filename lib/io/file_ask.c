@@ -48,25 +48,38 @@ static const char *network_of_magic(uint32_t magic) {
     return NULL;
 }
 
+/* How much of it is left without slashes at the end; "/" stays. */
+static size_t without_slashes(const char *path, size_t len) {
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    return len;
+}
+
+/* Cuts a path down to the folder that it lies in; false = there is none above. */
+static bool cut_to_folder(char *path) {
+    size_t len = without_slashes(path, strlen(path)), before = len;
+    while (len && path[len - 1] != '/')
+        len--;
+    len = without_slashes(path, len);
+    if (len == before || (!len && strcmp(path, ".") == 0))
+        return false;
+    strcpy(path + len, len ? "" : ".");
+    return true;
+}
+
+/* Needs no memory: who asks must get an answer. */
 const char *file_network(const char *path) {
+    char at[PATH_MAX + 1];
     struct statfs fs;
-    _cleanup_(mem_free_ptr) char *at = mem_copy_text(path);
-    while (at) {
+    if (strlen(path) >= PATH_MAX)
+        return NULL; /* no system call takes it */
+    strcpy(at, path);
+    for (;;) {
         if (statfs(at, &fs) == 0)
             return network_of_magic((uint32_t)fs.f_type);
-        if (errno == EINTR)
-            continue;
-        if (errno != ENOENT && errno != ENOTDIR)
+        if (errno != EINTR && ((errno != ENOENT && errno != ENOTDIR) || !cut_to_folder(at)))
             return NULL;
-        char *folder = path_folder(at);
-        if (!folder || strcmp(folder, at) == 0) {
-            mem_free(folder);
-            return NULL;
-        }
-        mem_free(at);
-        at = folder;
     }
-    return NULL;
 }
 
 char *path_join(const char *folder, const char *name) {
@@ -75,13 +88,6 @@ char *path_join(const char *folder, const char *name) {
     if (!name[0])
         return mem_copy_text(folder);
     return mem_text("%s%s%s", folder, text_ends(folder, "/") ? "" : "/", name);
-}
-
-/* How much of it is left without slashes at the end; "/" stays. */
-static size_t without_slashes(const char *path, size_t len) {
-    while (len > 1 && path[len - 1] == '/')
-        len--;
-    return len;
 }
 
 char *path_folder(const char *path) {
