@@ -2,6 +2,9 @@
  * @file error.h
  * The error object: what went wrong, and what to do next. Immutable, reference counted. Where memory does
  * not even suffice for the object, a static one with the right code is given; its message says so.
+ *
+ * A function that takes `ctcd_error **err` puts a new error there when it fails, and leaves it alone when it
+ * does not. NULL = not wanted. `*err` must be NULL at first, or an earlier error, which is then released.
  */
 #ifndef CTCD_ERROR_H
 #define CTCD_ERROR_H

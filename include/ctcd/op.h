@@ -35,7 +35,8 @@ CTCD_API int ctcd_op_poll(ctcd_op *op);
  *
  * @param timeout_ms  > 0: at most so long, then CTCD_E_TIMEOUT and the op goes on (it has its own
  *                    deadline besides). < 0: until the op's own end, which its deadline bounds.
- * @retval CTCD_E_INTERRUPTED  A signal came; the op was cancelled and has undone its work.
+ * @retval CTCD_E_INTERRUPTED  A signal came while it slept; the op was cancelled and has undone its work.
+ *                             (One that comes in the middle of a dispatch only runs its handler.)
  * @retval CTCD_E_REENTRANT    The op is waited for further up the stack.
  * @threads One thread per context. @since 0.1
  */

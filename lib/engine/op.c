@@ -337,6 +337,9 @@ void op_end(ctcd_op *op, int rc) {
 }
 
 static void count_announcing(ctcd_op *op, int by) {
+    if (loop_forked(
+            op->ctx->loop)) /* a callback came back in a child: who has the lock is not there */
+        return;
     (void)pthread_mutex_lock(&op->ctx->results);
     op->announcing += (unsigned)by;
     (void)pthread_mutex_unlock(&op->ctx->results);

@@ -75,5 +75,23 @@ START_TEST(a_real_error_can_be_read_and_shared) {
 }
 END_TEST
 
+START_TEST(an_earlier_error_is_released) {
+    ctcd_context *context = NULL;
+    ctcd_error *err = NULL;
+    ck_assert_int_eq(ctcd_context_new(0x10u, &context, &err), CTCD_E_INVALID);
+    ctcd_error *first = ctcd_error_ref(err);
+    ck_assert_int_eq(ctcd_context_new(0x20u, &context, &err), CTCD_E_INVALID);
+    ck_assert_ptr_ne(err, first);
+    ck_assert_str_ne(ctcd_error_message(err), ctcd_error_message(first));
+    /* Success leaves it alone. */
+    ctcd_error *second = err;
+    ck_assert_int_eq(ctcd_context_new(0, &context, &err), 0);
+    ck_assert_ptr_eq(err, second);
+    ctcd_context_unref(context);
+    ctcd_error_unref(first);
+    ctcd_error_unref(err);
+}
+END_TEST
+
 SUITE_MAIN("base", the_version_is_the_headers, features_are_there_or_absent, codes_have_names,
-           nothing_is_accepted, a_real_error_can_be_read_and_shared)
+           nothing_is_accepted, a_real_error_can_be_read_and_shared, an_earlier_error_is_released)
