@@ -317,13 +317,14 @@ class Asking:
 
         with support.Asking(url, body) as asking:
             ...
+        asking.sent      # how many requests, each on a connection of its own
         asking.answers   # {answer as JSON text: how often}
         asking.failures  # what went wrong, in words
     """
 
     def __init__(self, url, body, pause=0.02):
         self.url, self.body, self.pause = url, body, pause
-        self.answers, self.failures = {}, []
+        self.sent, self.answers, self.failures = 0, {}, []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._ask, daemon=True)
 
@@ -335,8 +336,12 @@ class Asking:
         self._stop.set()
         self._thread.join(SAFETY)
 
+    def answered(self):
+        return sum(self.answers.values())
+
     def _ask(self):
         while not self._stop.is_set():
+            self.sent += 1
             try:
                 status, answer = post(self.url, self.body)
                 if status == 200:

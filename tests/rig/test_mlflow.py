@@ -31,32 +31,56 @@ class Replace(MlflowCase):
         self.before = self.service()
         self.assertEqual((self.before["state"], self.before["revision"]), ("active", 1))
 
-    def refused(self, name, status, causes, *args):
-        """Deploys what cannot be served; the command must say why, and all must be as it was."""
+    def refused(self, path, status, *args, message, hint, tail=None):
+        """Deploys what cannot be served. The command must say why, in its message, in what it says is to be
+        done next and, where a server was started (tail), in the server's last lines. All must be as it was:
+        the service, its processes, its ports."""
         processes, ports = self.home.processes(), self.home.ports()
-        said = self.deploy(models[name], *QUICK, *args, status=status)
-        for cause in causes:
-            self.assertIn(cause, said.err)
-        self.assertIn("\n  next: ", said.err)
+        begun, before = time.monotonic(), self.asking.answered()
+        said = self.deploy(path, *QUICK, *args, status=status)
+        print("\nmeasured: %s %s: refused after %.1f s, %d requests answered meanwhile" % (
+            os.path.basename(path), " ".join(args), time.monotonic() - begun,
+            self.asking.answered() - before))
         self.assertEqual(said.out, "")
+        first, _, rest = said.err.partition("\n")
+        lines, _, next_step = rest.rpartition("  next: ")
+        self.assertTrue(first.startswith("ctcd: "), said)
+        for word in message:
+            self.assertIn(word, first)
+        self.assertIn(hint, next_step)
+        if tail is None:
+            self.assertNotIn("last lines:", said.err)
+        else:
+            self.assertTrue(lines.lstrip().startswith("last lines:"), said)
+            self.assertIn(tail, lines)
+            self.assertIn("revision 1 (%s) still serves at %s" % (
+                models["good_1"], self.before["prediction_url"]), first)
+            self.assertGreater(self.asking.answered(), before)
         now = self.service()
         for key in ("uuid", "prediction_url", "revision", "state", "model_uri", "metrics"):
             self.assertEqual(now[key], self.before[key], key)
         self.assertEqual(self.home.processes(), processes)
         self.assertEqual(self.home.ports(), ports)
-        return said
 
     def test_what_does_not_load_never_serves(self):
-        with support.Asking(self.before["prediction_url"], models.request) as asking:
-            said = self.refused("missing_module", 1, ["No module named 'house_features'",
-                                                      "  last lines:"])
-            self.assertIn("exit status 1", said.err)
-            self.refused("broken", 1, ["UnpicklingError", "  last lines:"])
-            self.refused("nowhere", 3, ["nowhere"])
-            self.refused("broken", 1, ["UnpicklingError"], "--option", "workers=2")
-        self.assertEqual(asking.failures, [])
-        self.assertGreater(sum(asking.answers.values()), 10)
-        for answer in asking.answers:  # only ever the first model's
+        with support.Asking(self.before["prediction_url"], models.request) as self.asking:
+            self.refused(models["missing_module"], 1, tail="No module named 'house_features'",
+                         message=["revision 2 of house did not become ready", "exit status 1",
+                                  "No module named 'house_features'"],
+                         hint="install house_features into the server's environment")
+            self.refused(models["broken"], 1, tail="UnpicklingError",
+                         message=["revision 3 of house did not become ready", "UnpicklingError"],
+                         hint="the model's file is damaged or no pickle: save the model again")
+            self.refused(models["broken"], 1, "--option", "workers=2", tail="UnpicklingError",
+                         message=["revision 4 of house did not become ready", "UnpicklingError"],
+                         hint="save the model again")
+            self.refused(models["nowhere"], 3, message=[models["nowhere"]], hint="path")
+            self.refused(os.path.dirname(models["good_1"]), 2, message=["MLmodel"], hint="MLmodel")
+        self.assertEqual(self.asking.failures, [])
+        self.assertEqual(self.asking.answered(), self.asking.sent)  # none was lost
+        self.assertGreater(self.asking.sent, 50)
+        print("\nmeasured: %d requests, all answered by the first model" % self.asking.sent)
+        for answer in self.asking.answers:
             self.assert_predicts(json.loads(answer), models.expected["good_1"])
 
     def test_a_better_one_takes_over(self):
