@@ -5,12 +5,27 @@
 #include <string.h>
 
 #include "core/identity.h"
+#include "core/service.h"
 #include "engine/deploy.h"
 #include "io/random.h"
 
 #define ANNOUNCE_MS 15000
+#define TELL_MS 1000 /* for a look at what goes on serving */
 
-enum phase { VALIDATE, LOCK, RECOVER, BEGIN, KEEP, UP, SWITCH, DOWN_OLD, ANNOUNCE, UNDO, FINISH };
+enum phase {
+    VALIDATE,
+    LOCK,
+    RECOVER,
+    BEGIN,
+    KEEP,
+    UP,
+    SWITCH,
+    DOWN_OLD,
+    ANNOUNCE,
+    UNDO,
+    TELL,
+    FINISH
+};
 
 struct deploy {
     ctcd_op op;
@@ -368,23 +383,15 @@ static void begin_undo(struct deploy *d, int why) {
                                  CTCD_REMOVE_FORCE, &d->child);
 }
 
-/* The message ends with what goes on serving. */
-static void say_who_serves(struct deploy *d) {
-    struct store_service now = {0};
-    struct store_revision old = {0};
-    if (d->served && d->why && !store_service_get(ctx_of(d)->store, d->uuid, &now, NULL) &&
-        !store_revision_get(ctx_of(d)->store, d->uuid, now.revision, &old, NULL)) {
-        ctcd_error *said = NULL;
-        error_set(&said, error_code(d->why), error_hint_text(d->why),
-                  "%s; revision %" PRId64 " (%s) still serves at %s", error_message(d->why),
-                  now.revision, old.model_uri, now.url);
-        if (error_details(d->why))
-            error_set_details(&said, error_details(d->why));
-        error_done(&d->why);
-        d->why = said;
-    }
-    store_service_done(&now);
-    store_revision_done(&old);
+/* Without it the message is shorter, that is all. */
+static void look_who_serves(struct deploy *d) {
+    ctcd_context *ctx = ctx_of(d);
+    _cleanup_(object_done) ctcd_list *services = object_list_new(ctx, &SERVICE_KIND);
+    ctcd_service *service = NULL;
+    if (services && service_load(ctx, d->uuid, &service, NULL) == 0 &&
+        object_list_take(services, service) &&
+        observe_new(ctx, services, TELL_MS, &d->child, NULL) == 0)
+        op_start(d->child, &d->op);
 }
 
 static int step_undo(struct deploy *d) {
@@ -395,7 +402,39 @@ static int step_undo(struct deploy *d) {
         context_log(ctx_of(d), CTCD_LOG_ERROR, "undo of the deploy of %s: %s", d->want->model_name,
                     error_message(d->op.err));
     mutation_fail(&d->mutation, rc == 0, d->left ? 0 : d->new_number, d->why);
-    say_who_serves(d);
+    mutation_done(&d->mutation);
+    d->phase = TELL;
+    if (d->served && d->why)
+        look_who_serves(d);
+    return 0;
+}
+
+/* The message ends with what goes on serving. */
+static void say_who_serves(struct deploy *d, const ctcd_status *status) {
+    const ctcd_service *service = status->service;
+    bool serves = service_state_running(status->state);
+    ctcd_error *said = NULL;
+    error_set(&said, error_code(d->why), error_hint_text(d->why),
+              serves ? "%s; revision %" PRId64 " (%s) still serves at %s"
+                     : "%s; revision %" PRId64 " (%s) does not serve either: %s",
+              error_message(d->why), service->record.revision, service->model_uri,
+              serves ? service->record.url : status->message);
+    if (error_details(d->why))
+        error_set_details(&said, error_details(d->why));
+    error_done(&d->why);
+    d->why = said;
+}
+
+static int step_tell(struct deploy *d) {
+    if (d->child && !d->child->ended) {
+        op_wait_child(&d->op);
+        return CTCD_AGAIN;
+    }
+    _cleanup_(object_done) ctcd_list *seen = d->child ? op_steal_result(d->child, OP_LIST) : NULL;
+    const ctcd_status *status = object_list_at(seen, &STATUS_KIND, 0);
+    if (status)
+        say_who_serves(d, status);
+    op_drop(&d->child);
     error_done(OP_ERR(&d->op));
     d->op.err = d->why;
     d->why = NULL;
@@ -455,6 +494,8 @@ static int enter_phase(struct deploy *d) {
         return step_announce(d);
     case UNDO:
         return step_undo(d);
+    case TELL:
+        return step_tell(d);
     case FINISH:
         break;
     }
@@ -490,6 +531,7 @@ static int stopped(struct deploy *d) {
     case KEEP:
     case ANNOUNCE:
     case UNDO:
+    case TELL:
     case FINISH:
         return 0;
     case LOCK:

@@ -147,7 +147,7 @@ END_TEST
 
 /* What comes up may take all of the time; taking it down has time of its own. */
 static int ready_too_late(struct fake_in *in) {
-    return in->entry == 1 ? fake_until(in, 4000) : never_ready(in);
+    return about(in) && in->entry == 1 ? fake_until(in, 4000) : never_ready(in);
 }
 
 START_TEST(an_undo_has_time_of_its_own) {
@@ -163,6 +163,25 @@ START_TEST(an_undo_has_time_of_its_own) {
     fake.hook[FAKE_OBSERVE] = NULL;
     is("active", "", "");
     ctcd_service_unref(first);
+}
+END_TEST
+
+/* The message says what is so of the incumbent, too. */
+START_TEST(a_failed_deploy_tells_who_serves) {
+    ctcd_service *service = fake_deploy("digits", "one");
+    which = 2;
+    fake.hook[FAKE_OBSERVE] = never_ready;
+    ends(deploy_begin("two"), CTCD_E_FAILED);
+    ck_assert_has(ctcd_error_message(err), "; revision 1 (one) still serves at fake://127.0.0.1/1");
+    fake.servers[0].runs = false;
+    which = 3;
+    ends(deploy_begin("three"), CTCD_E_FAILED);
+    ck_assert_has(ctcd_error_message(err), "; revision 1 (one) does not serve either: ");
+    ends(stop_begin(service), 0);
+    which = 4;
+    ends(deploy_begin("four"), CTCD_E_FAILED);
+    ck_assert_ptr_null(strstr(ctcd_error_message(err), "revision 1"));
+    ctcd_service_unref(service);
 }
 END_TEST
 
@@ -342,7 +361,7 @@ END_TEST
 
 SUITE_MAIN_WITH("mutation", begin, fake_end, a_start_that_fails_takes_its_server_down,
                 a_cancelled_start_takes_its_server_down, an_undo_has_time_of_its_own,
-                an_undo_that_fails_stays_open,
+                a_failed_deploy_tells_who_serves, an_undo_that_fails_stays_open,
                 an_old_server_that_will_not_go_goes_with_the_next_change,
                 what_was_left_to_look_at_goes_with_the_next_change, a_stop_that_fails_stays_open,
                 clearing_up_ends_with_the_op, two_first_deploys_make_one_service,
