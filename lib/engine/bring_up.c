@@ -158,6 +158,7 @@ static int step_look(struct bring_up *b) {
     if (rc == CTCD_E_TIMEOUT ||
         rc == CTCD_E_UNREACHABLE) { /* one look that saw nothing decides nothing */
         error_done(OP_ERR(&b->op));
+        b->ready_since = 0; /* nor was it ready all the while */
         look_again_later(b, PAUSE);
         return 0;
     }

@@ -615,7 +615,7 @@ int validate_new(ctcd_context *ctx, ctcd_model_deployer *deployer, ctcd_deployme
 ctcd_service *deploy_service(ctcd_op *op) {
     struct deploy *d = (struct deploy *)op;
     ctcd_service *service = NULL;
-    if (op->kind != &DEPLOY || d->phase < UP || service_load(op->ctx, d->uuid, &service, NULL))
+    if (op->kind != &DEPLOY || d->phase < KEEP || service_load(op->ctx, d->uuid, &service, NULL))
         return NULL;
     return service;
 }

@@ -39,7 +39,15 @@ static int load(struct stop *s) {
     ctcd_error **err = OP_ERR(&s->op);
     store_service_done(&s->service);
     int rc = store_service_get(ctx->store, s->uuid, &s->service, err);
-    return rc ? rc : backend_get(ctx, s->service.deployer, &s->backend, err);
+    if (rc)
+        return rc;
+    rc = backend_get(ctx, s->service.deployer, &s->backend, err);
+    if (rc && rc != CTCD_E_NOMEM && (s->flags & CTCD_DELETE_FORCE)) {
+        s->backend = NULL; /* nobody here can reach what it made */
+        error_done(err);
+        rc = 0;
+    }
+    return rc;
 }
 
 /* The end of what was left, and the intent, in one transaction. */
@@ -107,6 +115,14 @@ static int step_down(struct stop *s) {
     }
     if (rc)
         return rc;
+    if (!s->backend) {
+        context_log(
+            s->op.ctx, CTCD_LOG_WARNING,
+            "forgetting the service of %s: its model deployer %s is not known here, and what "
+            "runs of it is not ended",
+            s->service.model, s->service.deployer);
+        s->at = s->revisions.count;
+    }
     while (s->at < s->revisions.count) {
         const struct store_revision *revision = &s->revisions.items[s->at++];
         if (concerns(s, revision))

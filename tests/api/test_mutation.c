@@ -185,6 +185,46 @@ START_TEST(a_failed_deploy_tells_who_serves) {
 }
 END_TEST
 
+/* A server that falls silent was not ready all the while. */
+static int silent_in_between(struct fake_in *in) {
+    int *looks = in->fake->data;
+    if (in->entry == 1)
+        ++*looks;
+    return *looks == 3 ? fake_for_ever(in) : FAKE_GO_ON;
+}
+
+START_TEST(ready_means_ready_all_the_while) {
+    int looks = 0;
+    ctcd_op *op = NULL;
+    ctcd_deployment *want = fake_want("digits", "one");
+    ok(ctcd_deployment_set_min_ready(want, 3000, &err));
+    fake.data = &looks;
+    fake.hook[FAKE_OBSERVE] = silent_in_between;
+    int64_t begun = atomic_load(&hand.mono);
+    ok(ctcd_model_deployer_deploy_begin(deployer, want, LONG_MS, &op, &err));
+    ends(op, 0);
+    ck_assert_int_ge(atomic_load(&hand.mono) - begun, 5000 + 3000); /* a look waits 5 s at most */
+    ctcd_deployment_unref(want);
+}
+END_TEST
+
+/* A program that does not know the back end can only forget what that made, and only when it is told to. */
+START_TEST(what_nobody_here_can_reach_is_forgotten_by_force) {
+    ctcd_service_unref(fake_deploy("digits", "one"));
+    ctcd_context *other = api_context(0);
+    ctcd_list *all = NULL;
+    ok(ctcd_service_find(other, NULL, NULL, NULL, NULL, &all, &err));
+    ctcd_service *service = ctcd_list_service(all, 0);
+    fails(ctcd_service_delete(service, 0, LONG_MS, &err), CTCD_E_NOT_FOUND);
+    ck_assert_has(ctcd_error_message(err), "flavor \"fake\"");
+    ok(ctcd_service_delete(service, CTCD_DELETE_FORCE, LONG_MS, &err));
+    runs_only(1); /* it is not ended, of course */
+    ck_assert_int_eq(folders(), 0);
+    ctcd_list_unref(all);
+    ctcd_context_unref(other);
+}
+END_TEST
+
 /* ---- what cannot be taken down is taken down by the next one ------------------------------------- */
 
 START_TEST(an_undo_that_fails_stays_open) {
@@ -361,7 +401,8 @@ END_TEST
 
 SUITE_MAIN_WITH("mutation", begin, fake_end, a_start_that_fails_takes_its_server_down,
                 a_cancelled_start_takes_its_server_down, an_undo_has_time_of_its_own,
-                a_failed_deploy_tells_who_serves, an_undo_that_fails_stays_open,
+                a_failed_deploy_tells_who_serves, ready_means_ready_all_the_while,
+                what_nobody_here_can_reach_is_forgotten_by_force, an_undo_that_fails_stays_open,
                 an_old_server_that_will_not_go_goes_with_the_next_change,
                 what_was_left_to_look_at_goes_with_the_next_change, a_stop_that_fails_stays_open,
                 clearing_up_ends_with_the_op, two_first_deploys_make_one_service,

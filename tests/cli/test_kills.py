@@ -102,6 +102,7 @@ class KillCase(StandInCase):
         if state is None:
             self.assertEqual(services, [])
             self.assertTrue(support.wait_for(lambda: not self.home.processes(), 15), self.home.processes())
+            self.assertEqual(self.home.ports(), set())
         else:
             service = services[0]
             self.assertEqual((len(services), service["state"], service["next"], service["last_error"]),
@@ -112,6 +113,8 @@ class KillCase(StandInCase):
             self.assertTrue(support.wait_for(lambda: len(self.shims()) == wanted and
                                              len(self.servers()) == wanted, 15), self.home.processes())
             self.assertEqual(self.answer_of(service), self.expected(service) if wanted else None)
+            port = re.search(r":(\d+)/", service["prediction_url"])
+            self.assertEqual(self.home.ports(), {int(port.group(1))} if wanted else set())
             revisions = self.ask("SELECT number, state FROM revisions ORDER BY number")
             live = [n for n, word in revisions if word not in ("stopped", "failed")]
             self.assertEqual(live, [service["revision"]] if wanted else [], revisions)
