@@ -113,7 +113,11 @@ static int open_log(const char *path, int *ret_fd, ctcd_error **err) {
 
 /* ---- in the new process: only what is safe with shared memory and after a fork ------------------ */
 
-static void say(int fd, const char *doing, int errnum) {
+/* These frames are never left: what a sanitizer notes of them would stay for whatever is mapped there next,
+   and it knows nothing of these stacks. */
+#define _never_left_ __attribute__((no_sanitize_address))
+
+_never_left_ static void say(int fd, const char *doing, int errnum) {
     struct shim_report report = {.word = SHIM_FAILED, .errnum = errnum};
     for (size_t i = 0; doing[i] && i + 1 < sizeof report.doing; i++)
         report.doing[i] = doing[i];
@@ -121,7 +125,7 @@ static void say(int fd, const char *doing, int errnum) {
         _exit(1);
 }
 
-static int become_shim(void *arg) {
+_never_left_ static int become_shim(void *arg) {
     const struct birth *b = arg;
     int fds[REPORT_FD + 1] = {b->null, b->log, b->log, b->listen, b->report};
     (void)setsid();
@@ -155,7 +159,7 @@ static int become_shim(void *arg) {
 
 /* Its end makes the shim an orphan. It sends no signal when it ends (no SIGCHLD in the flags), so the
    host's handlers, and its wait for any child, never hear of it. */
-static int become_parent(void *arg) {
+_never_left_ static int become_parent(void *arg) {
     struct birth *b = arg;
     (void)close(b->hears); /* the shim looks whether it still is awaited */
     if (clone(become_shim, b->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, b) < 0)
