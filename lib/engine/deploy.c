@@ -43,10 +43,10 @@ struct deploy {
     ctcd_call *call;
     ctcd_op *child;
     int64_t old_number, new_number;
-    bool served; /* an earlier revision is there to go on serving */
-    int failed;  /* why we undo */
-    int undo_rc; /* of the attempt to begin with it */
-    bool left;   /* the new revision stays as it is, as was asked for */
+    bool served;          /* an earlier revision is there to go on serving */
+    int failed;           /* why we undo */
+    int undo_rc, down_rc; /* of the attempt to begin with it, or with ending the old one */
+    bool left;            /* the new revision stays as it is, as was asked for */
     ctcd_error *why;
 };
 
@@ -288,16 +288,16 @@ static int step_switch(struct deploy *d) {
     op_progress(&d->op, "revision %lld of %s serves", (long long)d->new_number,
                 d->want->model_name);
     d->phase = DOWN_OLD;
-    if (!d->old_number)
-        return 0;
-    return take_down_start(&d->op, d->backend, d->uuid, d->want->model_name, d->old_number, 0,
-                           &d->child);
+    if (d->old_number) /* what fails of it is told there: this is no more to be undone */
+        d->down_rc = take_down_start(&d->op, d->backend, d->uuid, d->want->model_name,
+                                     d->old_number, 0, &d->child);
+    return 0;
 }
 
 /* From here on the deploy has succeeded; an old server that will not go is reported, not a failure. It stays
    DRAINING, and the next mutation tries again. */
 static int step_down_old(struct deploy *d) {
-    int rc = child_result(d);
+    int rc = d->down_rc ? d->down_rc : child_result(d);
     if (rc == CTCD_AGAIN)
         return rc;
     ctcd_context *ctx = ctx_of(d);

@@ -267,6 +267,26 @@ START_TEST(an_old_server_that_will_not_go_goes_with_the_next_change) {
 }
 END_TEST
 
+/* Not even begun: the switch is done all the same, and nothing of it is undone. */
+START_TEST(an_old_server_whose_end_cannot_begin) {
+    ctcd_service *service = fake_deploy("digits", "one");
+    char folder[4400];
+    (void)snprintf(folder, sizeof folder, "%s/services/%s/r1", api_home,
+                   ctcd_service_uuid(service));
+    ck_assert_int_eq(rmdir(folder), 0);
+    FILE *f = fopen(folder, "w"); /* in the place of the folder */
+    ck_assert_ptr_nonnull(f);
+    (void)fclose(f);
+    ends(deploy_begin("two"), 0);
+    is("active", "", "");
+    ck_assert(fake.servers[1].runs);
+    ck_assert_int_eq(unlink(folder), 0);
+    ends(deploy_begin("three"), 0);
+    runs_only(3);
+    ctcd_service_unref(service);
+}
+END_TEST
+
 START_TEST(what_was_left_to_look_at_goes_with_the_next_change) {
     ctcd_service *service = fake_deploy("digits", "one"), *none = NULL;
     ctcd_deployment *want = fake_want("digits", "two");
@@ -404,6 +424,7 @@ SUITE_MAIN_WITH("mutation", begin, fake_end, a_start_that_fails_takes_its_server
                 a_failed_deploy_tells_who_serves, ready_means_ready_all_the_while,
                 what_nobody_here_can_reach_is_forgotten_by_force, an_undo_that_fails_stays_open,
                 an_old_server_that_will_not_go_goes_with_the_next_change,
+                an_old_server_whose_end_cannot_begin,
                 what_was_left_to_look_at_goes_with_the_next_change, a_stop_that_fails_stays_open,
                 clearing_up_ends_with_the_op, two_first_deploys_make_one_service,
                 what_waits_for_a_service_that_is_deleted,
