@@ -2,7 +2,7 @@
    afterwards shows as not started never runs; whoever comes next, a start, a deploy, a stop or a delete, puts
    all in order under the same UUID, with one revision that runs, and nothing else; also where that one is
    killed, too. And looks while services change tell the truth all the time. */
-#include "../api/stand_in.h"
+#include "stand_in.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
