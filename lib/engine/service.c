@@ -180,25 +180,25 @@ static int revision_commit(struct ctcd_revision *revision, void *data, ctcd_erro
                               revision->pinned_uri, revision->memo, revision->url, err);
 }
 
+static bool keep(char **place, char *made) {
+    return (*place = made) != NULL;
+}
+
 static int revision_texts(ctcd_context *ctx, const struct store_revision *record, const char *model,
                           struct ctcd_revision *r, ctcd_error **err) {
     const char *shim = NULL;
     int rc = context_shim(ctx, &shim, err);
     if (rc)
         return rc;
-    r->service_uuid = mem_copy_text(record->service);
-    r->model_uri = mem_copy_text(record->model_uri);
-    r->pinned_uri = mem_copy_text(record->pinned_uri);
-    r->model_name = mem_copy_text(model);
-    r->run = mem_copy_text(record->run);
-    r->folder = revision_folder(ctx, record->service, record->number);
-    r->shim = mem_copy_text(shim);
-    r->memo = mem_copy_text(record->memo);
-    r->url = mem_copy_text(record->url);
-    if (!r->service_uuid || !r->model_uri || !r->pinned_uri || !r->model_name || !r->folder ||
-        !r->shim || !r->memo || !r->url)
-        return error_nomem(err);
-    return 0;
+    bool kept =
+        keep(&r->service_uuid, mem_copy_text(record->service)) &&
+        keep(&r->model_uri, mem_copy_text(record->model_uri)) &&
+        keep(&r->pinned_uri, mem_copy_text(record->pinned_uri)) &&
+        keep(&r->model_name, mem_copy_text(model)) && keep(&r->run, mem_copy_text(record->run)) &&
+        keep(&r->folder, revision_folder(ctx, record->service, record->number)) &&
+        keep(&r->shim, mem_copy_text(shim)) && keep(&r->memo, mem_copy_text(record->memo)) &&
+        keep(&r->url, mem_copy_text(record->url));
+    return kept ? 0 : error_nomem(err);
 }
 
 int revision_load(ctcd_context *ctx, struct backend *backend, const struct store_revision *record,

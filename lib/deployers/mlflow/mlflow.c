@@ -3,6 +3,8 @@
 #include "deployers/mlflow/mlflow.h"
 
 #include <stdlib.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -128,31 +130,31 @@ char *mlflow_marker(const ctcd_revision *revision, int64_t generation) {
                     (long long)ctcd_revision_number(revision), (long long)generation);
 }
 
-static char *note_path(const ctcd_revision *revision, const char *note, int64_t generation) {
-    return mem_text("%s/%s.%lld", ctcd_revision_folder(revision), note, (long long)generation);
+/* Without memory that may run out: a look must not forget what was seen before. */
+static bool note_path(const ctcd_revision *revision, const char *note, int64_t generation,
+                      char ret[PATH_MAX]) {
+    int n = snprintf(ret, PATH_MAX, "%s/%s.%lld", ctcd_revision_folder(revision), note,
+                     (long long)generation);
+    return n > 0 && n < PATH_MAX;
 }
 
 bool mlflow_noted(const ctcd_revision *revision, const char *note) {
-    _cleanup_(mem_free_ptr) char *path =
-        note_path(revision, note, ctcd_revision_generation(revision));
-    return path && file_exists(path);
+    char path[PATH_MAX];
+    return note_path(revision, note, ctcd_revision_generation(revision), path) && file_exists(path);
 }
 
 void mlflow_note(const ctcd_revision *revision, const char *note) {
-    _cleanup_(mem_free_ptr) char *path =
-        note_path(revision, note, ctcd_revision_generation(revision));
-    if (path)
+    char path[PATH_MAX];
+    if (note_path(revision, note, ctcd_revision_generation(revision), path))
         (void)file_write(path, "", 0, 0600, NULL);
 }
 
 void mlflow_forget_notes(const ctcd_revision *revision) {
     static const char *const notes[] = {NOTE_READY, NOTE_CLEARED};
-    for (size_t i = 0; i < sizeof notes / sizeof *notes; i++) {
-        _cleanup_(mem_free_ptr) char *path =
-            note_path(revision, notes[i], ctcd_revision_generation(revision) - 1);
-        if (path)
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
+        if (note_path(revision, notes[i], ctcd_revision_generation(revision) - 1, path))
             (void)file_remove(path, NULL);
-    }
 }
 
 /* A new reference; NULL = there is none, or it cannot be read. */
