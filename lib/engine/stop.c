@@ -105,7 +105,8 @@ static int step_down(struct stop *s) {
     int rc = child_result(s);
     if (rc == CTCD_AGAIN)
         return rc;
-    if (rc && (s->flags & CTCD_DELETE_FORCE)) {
+    /* That our own memory ran out says nothing about the server: it would run on, and nobody would know. */
+    if (rc && rc != CTCD_E_NOMEM && (s->flags & CTCD_DELETE_FORCE)) {
         context_log(s->op.ctx, CTCD_LOG_WARNING, "forgetting the service of %s all the same: %s",
                     s->service.model, error_message(s->op.err));
         error_done(OP_ERR(&s->op));
