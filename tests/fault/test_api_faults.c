@@ -265,6 +265,22 @@ static void known_places(scenario_fn scenario) {
     ctx = ctcd_context_unref(ctx);
 }
 
+/* How many processes work in the home? */
+static int left_running(void) {
+    int count = 0;
+    DIR *proc = opendir("/proc");
+    ck_assert_ptr_nonnull(proc);
+    for (struct dirent *entry; (entry = readdir(proc));) {
+        char path[300], at[4600];
+        (void)snprintf(path, sizeof path, "/proc/%s/cwd", entry->d_name);
+        ssize_t size = readlink(path, at, sizeof at - 1);
+        at[size > 0 ? size : 0] = '\0';
+        count += strncmp(at, api_home, strlen(api_home)) == 0;
+    }
+    (void)closedir(proc);
+    return count;
+}
+
 static void every_place(const char *name, scenario_fn scenario) {
     int64_t begun = real_mono(), lucky = 0;
     uint64_t rounds = 0;
@@ -274,6 +290,8 @@ static void every_place(const char *name, scenario_fn scenario) {
         missed = false;
         mem_test_fail_if(fails_once);
         over = round_of(name, scenario, rounds, nothing_missed, &lucky);
+        if (left_running())
+            complain("%s, place %d: something still runs", name, (int)rounds);
     }
     (void)printf("%-24s %5d places, %d not missed, %d ms\n", name, (int)rounds - 1, (int)lucky,
                  (int)(real_mono() - begun));
