@@ -89,7 +89,7 @@ PATH_FLAGS = $(if $(filter $(PATH_C),$<),-DCTCD_LIBEXECDIR='"$(LIBEXEC)"')
 remember = $(shell mkdir -p '$(BUILD)' && { [ "$$(cat $(BUILD)/$(1) 2>/dev/null)" = '$(subst ','\'',$(2))' ] || \
 	printf '%s\n' '$(subst ','\'',$(2))' >$(BUILD)/$(1); })
 
-NO_BUILD := help clean uninstall map format check check-slow check-deps check-venv lint dist distcheck
+NO_BUILD := help clean uninstall map format check check-slow check-deps check-venv check-server lint dist distcheck
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 $(call remember,flags,$(CC) $(BASE_FLAGS) $(CONFIG_FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
 $(call remember,paths,$(LIBEXEC))
@@ -188,7 +188,7 @@ DEPS = CC='$(CC)' PYTHON='$(PYTHON)' VENV='$(VENV)' tools/deps
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: check check-slow check-quiet check-deps check-venv demo lint $(STAGES:%=check-%)
+.PHONY: check check-slow check-quiet check-deps check-venv check-server demo lint $(STAGES:%=check-%)
 check: ## everything that proves it works, one stage after the other: STAGES
 	@$(DEPS) check
 	+@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' tools/check $(STAGES)
@@ -210,7 +210,9 @@ check-cli: check-venv ## the command, from outside
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 600 --python $(PYTHON) cli $(CLI_PY) && [ $$built = 0 ]
 check-quiet: check-venv ## bounds on time, on a machine that does nothing else
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 600 --jobs 1 --quiet-machine --python $(PYTHON) quiet $(QUIET_PY) $(QUIET_C) && [ $$built = 0 ]
-check-rig: check-venv ## real model servers
+check-server:
+	@$(DEPS) server
+check-rig: check-venv check-server ## real model servers
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 900 --jobs 1 --python $(VENV)/bin/python rig $(RIG_PY) && [ $$built = 0 ]
 check-valgrind: check-deps ## unit and API suites under valgrind
 	+@$(SUBMAKE) -k $(UNIT) $(API) $(PROGRAMS) all; built=$$?; $(RUN) --valgrind --log-suffix .valgrind $(addprefix --suppressions ,$(wildcard tests/valgrind.supp)) valgrind $(UNIT) $(API) && [ $$built = 0 ]
@@ -225,8 +227,9 @@ check-install: check-deps ## a staged install, the example in C compiled against
 lint: ## style and borders: layers, headers, exports, documentation, lengths, format, -Werror
 	@$(DEPS) lint
 	+@MAKE='$(MAKE)' BUILD='$(BUILD)' $(PYTHON) tools/lint/lint
-demo: ## the digits pipeline: trains, decides, deploys and predicts on a real model server
+demo: ## the digits pipeline on a real model server; SOURCE=registry: through a tracking server
 	@$(DEPS) demo
+	@[ '$(SOURCE)' != registry ] || $(DEPS) server
 	+@$(SUBMAKE) all
 	@PATH="$(if $(filter /%,$(BUILD)),$(BUILD),$$PWD/$(BUILD)):$$PATH" \
 		VENV="$(if $(filter /%,$(VENV)),$(VENV),$$PWD/$(VENV))" examples/digits/demo
@@ -269,7 +272,7 @@ map: ## writes lib/libctcd.map anew from the public headers
 format: ## clang-format on all C files
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 clean: ## removes what was built (the Python environment stays: rm -r build/venv)
-	rm -rf $(filter-out $(VENV) $(BUILD)/venv,$(wildcard $(BUILD)/*))
+	rm -rf $(filter-out $(VENV) $(VENV)-server $(BUILD)/venv $(BUILD)/venv-server,$(wildcard $(BUILD)/*))
 
 -include $(shell [ -d $(BUILD) ] && find $(BUILD)/obj $(BUILD)/test -name '*.d' 2>/dev/null)
 endif

@@ -6,6 +6,8 @@ runs train, decide and replace the served model, a client asks for predictions a
     SEED=n    draws other held-out images (default 1)
     SPOIL=k   the k-th batch has spoilt labels, so the k-th model must be rejected (default 3, 0 = none)
     KEEP=1    leaves the model served and the home in place at the end
+    SOURCE=registry    puts an MLflow tracking server between training and serving: models are fetched
+              from its registry, whose alias "champion" follows what is served
 
 The last line says how the runs were decided. Exit status 0: all that this program promises was seen.
 """
@@ -24,6 +26,7 @@ import time
 
 from check import predict
 from data import BATCH_SECONDS, HELD_OUT, held_out
+from tracking import Server
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUNS = 4
@@ -176,15 +179,26 @@ def tell_predictions(service, seed):
 
 
 # ---- doing --------------------------------------------------------------------------------------
-def set_up(home, seed, spoil):
+def start_registry(home):
+    """-> the tracking server, from an environment of its own: $SERVER_VENV, or the models' with -server."""
+    headline("an MLflow tracking server with a model registry")
+    venv = os.environ.get("SERVER_VENV") or os.path.dirname(os.path.dirname(sys.executable)) + "-server"
+    server = Server(os.path.join(venv, "bin", "python"), os.path.join(home.folder, "tracking"))
+    print("it answers at " + server.uri)
+    return server
+
+
+def set_up(home, seed, spoil, registry):
     headline("a stack with MLflow as its model deployer, and the pipeline's schedule")
-    home.ctcd("model-deployer", "register", "mlflow", "--type=mlflow", "--python=" + sys.executable)
+    home.ctcd("model-deployer", "register", "mlflow", "--type=mlflow", "--python=" + sys.executable,
+              *(["--tracking-uri=" + registry.uri] if registry else []))
     home.ctcd("stack", "register", "digits", "-m", "default", "-a", "default", "-o", "default",
               "-d", "mlflow")
     home.ctcd("stack", "set", "digits")
     start = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    home.ctcd("schedule", "create", os.path.join(HERE, "pipeline.yaml"), "--param", "seed=%d" % seed,
-              "--param", "spoil=%d" % spoil, "--param", "start=" + start)
+    home.ctcd("schedule", "create", os.path.join(HERE, "registry.yaml" if registry else "pipeline.yaml"),
+              "--param", "seed=%d" % seed, "--param", "spoil=%d" % spoil, "--param", "start=" + start,
+              *(["--param", "tracking=" + registry.uri] if registry else []))
 
 
 def fire(home, client):
@@ -206,7 +220,7 @@ def fire(home, client):
         raise SystemExit("the daemon ended with exit status %d" % status)
 
 
-def report(home, client, seed, spoil):
+def report(home, client, seed, spoil, registry):
     """-> (verdicts, what was promised and not seen)"""
     headline("what was decided, and why")
     names = [run["name"] for run in sorted(home.ask("run", "list"), key=lambda run: run["nominal_ms"])]
@@ -230,9 +244,48 @@ def report(home, client, seed, spoil):
                  if run["status"] != "completed"]
     problems += ["the rejected model of %s answered" % run["name"] for run in runs
                  if decision_of(run)["verdict"] != "promote" and client.answered.get(run["name"])]
+    if registry:
+        problems += tell_registry(home, registry, runs, service, seed)
     if right < TARGET:
         problems.append("less than {:.0%} of the held-out images are predicted right".format(TARGET))
     return [decision_of(run)["verdict"] for run in runs], problems
+
+
+def version_of(run):
+    for step in run["steps"]:
+        if step["name"] == "train":
+            return int((step.get("outputs") or {}).get("version") or 0)
+    return 0
+
+
+def tell_registry(home, registry, runs, service, seed):
+    """What the registry says afterwards. -> what was promised and not seen"""
+    headline("what the registry says")
+    problems = []
+    revision = 0
+    champion = registry.version_of("digits", "champion")
+    for run in runs:
+        version = version_of(run)
+        tags = registry.tags_of("digits", version)
+        promoted = decision_of(run)["verdict"] == "promote"
+        revision += promoted
+        print("version {}  {}  {}{}".format(version, decision_of(run)["verdict"], " ".join(
+            "%s=%s" % item for item in sorted(tags.items())), "  <- champion" if version == champion else ""))
+        wanted = {"ctcd.service": service["uuid"], "ctcd.revision": str(revision)} if promoted else {}
+        if {key: value for key, value in tags.items() if key.startswith("ctcd.")} != wanted:
+            problems.append("version %s has the tags %s instead of %s" % (version, tags, wanted))
+    serves = [version_of(run) for run in runs if decision_of(run)["verdict"] == "promote"][-1:]
+    if [champion] != serves:
+        problems.append("champion is version %s, and version %s serves" % (champion, serves))
+    headline("whoever goes by the alias gets the same model")
+    home.ctcd("deploy", "models:/digits@champion", "--model-name", "digits-by-alias")
+    other = [s for s in home.ask("served-models", "list") if s["model_name"] == "digits-by-alias"][0]
+    images, _ = held_out(seed)
+    same = predict(other["prediction_url"], images) == predict(service["prediction_url"], images)
+    print("both services say the same of {} held-out images: {}".format(len(images), "yes" if same else "NO"))
+    if not same:
+        problems.append("models:/digits@champion is another model than the one that serves")
+    return problems
 
 
 def number_from(name, default, least, most):
@@ -250,20 +303,27 @@ def main():
     seed = number_from("SEED", 1, 0, 2**32 - 1)
     spoil = number_from("SPOIL", 3, 0, RUNS)
     keep = os.environ.get("KEEP") == "1"
+    source = os.environ.get("SOURCE") or "folder"
+    if source not in ("folder", "registry"):
+        raise SystemExit("SOURCE must be folder or registry, not \"%s\"" % source)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     print("{} of 1,797 handwritten digits are held out (SEED={}); the others arrive in batches.\n"
           "{}".format(HELD_OUT, seed, "The labels of batch %d are spoilt (SPOIL=%d)." % (spoil, spoil)
                       if spoil else "No labels are spoilt (SPOIL=0)."))
     home = Home()
+    registry = None
     done = False
     try:
-        set_up(home, seed, spoil)
+        registry = start_registry(home) if source == "registry" else None
+        set_up(home, seed, spoil, registry)
         client = Client(home, seed)
         fire(home, client)
-        verdicts, problems = report(home, client, seed, spoil)
+        verdicts, problems = report(home, client, seed, spoil, registry)
         done = True
     finally:
+        if registry:
+            registry.stop()
         if keep and done:
             headline("kept (KEEP=1)")
             print("export CTCD_HOME={}\n`ctcd served-models list` shows it, `ctcd served-models delete "

@@ -1,8 +1,11 @@
-"""Writes requirements.lock from what pip resolves for requirements.in: every package with its exact
-version and the hash of the one file that this kind of machine installs. By hand, when pins change:
+"""Writes requirements.lock (server.lock) from what pip resolves for requirements.in (server.in): every
+package with its exact version and the hash of the one file that this kind of machine installs. By hand,
+when pins change:
 
     python3 -m venv /tmp/lock && /tmp/lock/bin/python tests/rig/lock.py > requirements.new
     mv requirements.new tests/rig/requirements.lock
+
+With the argument `server` it is the one of server.in.
 """
 
 import json
@@ -14,24 +17,25 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 HEADER = """\
-# Made by tests/rig/lock.py from requirements.in, for CPython {python} on {system} {machine}. Do not edit.
-# Install: pip install --require-hashes -r tests/rig/requirements.lock
+# Made by tests/rig/lock.py from {name}.in, for CPython {python} on {system} {machine}. Do not edit.
+# Install: pip install --require-hashes -r tests/rig/{name}.lock
 """
 
 
-def resolve():
+def resolve(name):
     """What pip would install into an empty environment, without installing it."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed",
                "--only-binary", ":all:", "--report", "-", "-r",
-               os.path.join(HERE, "requirements.in")]
+               os.path.join(HERE, name + ".in")]
     answer = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return json.loads(answer.stdout)["install"]
 
 
 def main():
-    print(HEADER.format(python=".".join(platform.python_version_tuple()[:2]),
+    name = sys.argv[1] if len(sys.argv) > 1 else "requirements"
+    print(HEADER.format(name=name, python=".".join(platform.python_version_tuple()[:2]),
                         system=platform.system().lower(), machine=platform.machine()), end="")
-    for item in sorted(resolve(), key=lambda i: i["metadata"]["name"].lower()):
+    for item in sorted(resolve(name), key=lambda i: i["metadata"]["name"].lower()):
         # Only name, version and hash: where a file came from is the installing machine's business.
         digest = item["download_info"]["archive_info"]["hash"].replace("=", ":", 1)
         print("{}=={} \\\n    --hash={}".format(item["metadata"]["name"].lower(),

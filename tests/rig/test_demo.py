@@ -1,5 +1,5 @@
-"""`make demo`, as a person runs it, with its default seed and with another one: what is decided, what
-answers meanwhile, and that nothing is left."""
+"""`make demo`, as a person runs it, with its default seed, with another one, and through a registry: what is
+decided, what answers meanwhile, and that nothing is left."""
 
 import os
 import re
@@ -24,7 +24,7 @@ class Demo:
                         TMPDIR=self.home.folder, HOME=self.home.folder,
                         VENV=os.path.dirname(os.path.dirname(support.PYTHON)), **settings)
         self.env[support.MARK] = self.home.mark
-        for name in ("SEED", "SPOIL", "KEEP", "CTCD_HOME"):
+        for name in ("SEED", "SPOIL", "KEEP", "SOURCE", "CTCD_HOME"):
             if name not in settings:
                 self.env.pop(name, None)
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -52,6 +52,8 @@ class DemoTest(unittest.TestCase):
     def setUpClass(cls):
         cls.demos = {"default": Demo(), "other": Demo(SEED="7", SPOIL="2")}
         cls.left = {name: demo.finish() for name, demo in cls.demos.items()}
+        cls.demos["registry"] = Demo(SOURCE="registry")  # alone: its server needs the machine, too
+        cls.left["registry"] = cls.demos["registry"].finish()
 
     def check(self, name, verdicts, spoilt):
         demo = self.demos[name]
@@ -76,3 +78,17 @@ class DemoTest(unittest.TestCase):
 
     def test_another_seed_and_batch(self):
         self.check("other", "promote, reject, promote, promote", 2)
+
+    def test_through_a_registry(self):
+        self.check("registry", "promote, promote, reject, promote", 3)
+        out = self.demos["registry"].out
+        said = re.findall(r"^version (\d) {2}(\w+) {2}(.*)$", out, re.MULTILINE)
+        self.assertEqual([(number, verdict) for number, verdict, _ in said],
+                         [("1", "promote"), ("2", "promote"), ("3", "reject"), ("4", "promote")])
+        for (_, _, tags), revision in zip(said, (1, 2, None, 3)):
+            if revision:
+                self.assertRegex(tags, r"^ctcd.revision=%d ctcd.service=[0-9a-f-]{36}" % revision)
+            else:
+                self.assertEqual(tags, "")
+        self.assertEqual([tags.endswith("<- champion") for _, _, tags in said], [False, False, False, True])
+        self.assertIn("both services say the same of 500 held-out images: yes", out)

@@ -231,7 +231,8 @@ static inline void registry_setup(void) {
     load_recorded();
     of = "3.17.2";
     own_count = 0;
-    bodies[0] = '\0';
+    bodies[0] = authorization[0] = '\0';
+    atomic_store(&questions, 0);
     server_own = registry_answers;
     server = server_start();
     (void)snprintf(tracking_uri, sizeof tracking_uri, "http://127.0.0.1:%d", server->port);
