@@ -42,6 +42,7 @@ class Home:
         self.folder = tempfile.mkdtemp(prefix="ctcd-digits.")
         # The pipeline's python3 is the one that runs this: it has MLflow and scikit-learn.
         self.env = dict(os.environ, CTCD_HOME=self.folder, PYTHONDONTWRITEBYTECODE="1",
+                        XDG_CONFIG_HOME=self.folder,  # where MLflow would keep an id of the machine
                         PATH=os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", ""))
 
     def ctcd(self, *args):

@@ -31,7 +31,8 @@ class Server:
         self.env = {name: value for name, value in (env or os.environ).items()
                     if not name.startswith(("MLFLOW_", "CTCD_"))}
         self.env.update(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true",
-                        DO_NOT_TRACK="true", PATH=os.path.dirname(python) + os.pathsep + os.environ["PATH"])
+                        DO_NOT_TRACK="true", XDG_CONFIG_HOME=folder,  # it keeps an id of the machine there
+                        PATH=os.path.dirname(python) + os.pathsep + os.environ["PATH"])
         for _ in range(3):  # another program may be faster in taking the port
             self.port = free_port()
             self.uri = "http://127.0.0.1:%d" % self.port

@@ -51,7 +51,8 @@ def setUpModule():
     server = Server(SERVER_PYTHON, os.path.join(folder, "server"))
     try:
         env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-        env.update(no_proxy="127.0.0.1", NO_PROXY="127.0.0.1", GIT_PYTHON_REFRESH="quiet")
+        env.update(no_proxy="127.0.0.1", NO_PROXY="127.0.0.1", GIT_PYTHON_REFRESH="quiet",
+                   XDG_CONFIG_HOME=folder)
         done = subprocess.run([support.PYTHON, "-B", "-c", TRAIN, server.uri], env=env, cwd=folder,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               encoding="utf-8", timeout=support.SAFETY)
