@@ -213,7 +213,7 @@ check-quiet: check-venv ## bounds on time, on a machine that does nothing else
 check-server:
 	@$(DEPS) server
 check-rig: check-venv check-server ## real model servers
-	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 900 --jobs 1 --python $(VENV)/bin/python rig $(RIG_PY) && [ $$built = 0 ]
+	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 900 --python $(VENV)/bin/python rig $(RIG_PY) && [ $$built = 0 ]
 check-valgrind: check-deps ## unit and API suites under valgrind
 	+@$(SUBMAKE) -k $(UNIT) $(API) $(PROGRAMS) all; built=$$?; $(RUN) --valgrind --log-suffix .valgrind $(addprefix --suppressions ,$(wildcard tests/valgrind.supp)) valgrind $(UNIT) $(API) && [ $$built = 0 ]
 check-sanitize: check-deps ## unit, API and fault suites with the address and undefined-behaviour sanitizers
