@@ -8,7 +8,11 @@
 
 static struct hand hand;
 
+static int64_t which; /* the revision that a hook is about; 0 = all */
+static int64_t takes_ms;
+
 static void begin(void) {
+    which = takes_ms = 0;
     fake_begin();
     hand_give(&hand, ctx);
 }
@@ -79,8 +83,6 @@ static int folders(void) {
 
 /* ---- hooks ---- */
 
-static int64_t which; /* the revision that a hook is about; 0 = all */
-
 static bool about(const struct fake_in *in) {
     return !which || ctcd_revision_number(in->revision) == which;
 }
@@ -100,8 +102,6 @@ static int for_ever(struct fake_in *in) {
 static int will_not_go(struct fake_in *in) {
     return about(in) ? ctcd_call_fail(in->call, CTCD_E_IO, "it will not go", NULL) : FAKE_GO_ON;
 }
-
-static int64_t takes_ms;
 
 static int takes_time(struct fake_in *in) {
     return about(in) && in->entry == 1 ? fake_until(in, takes_ms) : FAKE_GO_ON;
