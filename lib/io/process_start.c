@@ -227,14 +227,15 @@ static bool hear(int fd, struct shim_report *ret) {
 static int judge(const struct child_spec *spec, const struct shim_report *report, ctcd_error **err);
 
 /* Nothing was heard. It must not start after we have said that it failed; where it is too late for that, it
-   has the lock, and is about to tell. */
+   has the lock, and is about to tell; or it had it, and died: what it may have started lives on without it,
+   as a look will say. */
 static int give_up(const struct child_spec *spec, int hears, ctcd_error **err) {
     struct shim_report report;
     int rc = child_fence(spec->dir, spec->generation + 1, NULL);
     struct child_status status;
-    if (rc == CTCD_AGAIN && child_look(spec->dir, spec->generation, &status, NULL) == 0 &&
+    if (child_look(spec->dir, spec->generation, &status, NULL) == 0 &&
         status.state != CHILD_NOT_STARTED)
-        return hear(hears, &report) ? judge(spec, &report, err) : 0;
+        return rc == CTCD_AGAIN && hear(hears, &report) ? judge(spec, &report, err) : 0;
     return error_set(err, CTCD_E_TIMEOUT, "the machine may be overloaded: try again",
                      "the shim %s said nothing within %d s", spec->shim_path,
                      CHILD_START_MS / 1000);

@@ -411,6 +411,20 @@ START_TEST(a_shim_that_comes_too_late_leaves) {
 }
 END_TEST
 
+/* As a step may do it with kill -9 $PPID: it was started, so nobody may say that it was not. */
+START_TEST(a_shim_that_its_child_kills_before_it_tells) {
+    for (int i = 0; i < 40; i++) {
+        struct nest *n = nest_new();
+        nest_run(n, "kill -9 $PPID; exec sleep 300");
+        ck_until(nest_look(n).state == CHILD_MONITOR_LOST);
+        size_t found = 1;
+        for (int64_t end = test_now() + LONG; found && test_now() < end;)
+            ck_assert_int_eq(child_kill_marked(n->marker, &found, NULL), 0);
+        ck_assert_uint_eq(found, 0);
+    }
+}
+END_TEST
+
 START_TEST(the_log_is_appended_to) {
     struct nest *n = nest_new();
     struct stat st;
@@ -627,7 +641,8 @@ SUITE_MAIN_WITH("child_start", NULL, nests_done, the_shim_holds_the_lock_when_st
                 the_environment_is_ours_without_ctcd, the_working_folder,
                 a_missing_working_folder_is_an_error_and_no_start, a_program_that_cannot_be_run,
                 a_missing_shim, a_shim_that_says_nothing, a_shim_that_comes_too_late_leaves,
-                the_log_is_appended_to, the_log_may_be_truncated, a_log_that_is_no_file,
-                one_folder_holds_one_child, what_cannot_be_started, arguments_arrive_as_they_are,
+                a_shim_that_its_child_kills_before_it_tells, the_log_is_appended_to,
+                the_log_may_be_truncated, a_log_that_is_no_file, one_folder_holds_one_child,
+                what_cannot_be_started, arguments_arrive_as_they_are,
                 a_fork_of_the_host_does_not_hold_the_lock, it_outlives_the_host, no_memory,
                 several_threads_start_at_once)
