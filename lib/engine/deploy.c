@@ -413,11 +413,14 @@ static int step_undo(struct deploy *d) {
 static void say_who_serves(struct deploy *d, const ctcd_status *status) {
     const ctcd_service *service = status->service;
     bool serves = service_state_running(status->state);
+    const char *how = serves ? "still serves at"
+                      : status->state == CTCD_STATE_UNKNOWN
+                          ? "was not touched, but whether it serves is not known:"
+                          : "does not serve either:";
     ctcd_error *said = NULL;
     error_set(&said, error_code(d->why), error_hint_text(d->why),
-              serves ? "%s; revision %" PRId64 " (%s) still serves at %s"
-                     : "%s; revision %" PRId64 " (%s) does not serve either: %s",
-              error_message(d->why), service->record.revision, service->model_uri,
+              "%s; revision %" PRId64 " (%s) %s %s", error_message(d->why),
+              service->record.revision, service->model_uri, how,
               serves ? service->record.url : status->message);
     if (error_details(d->why))
         error_set_details(&said, error_details(d->why));

@@ -369,7 +369,12 @@ START_TEST(when_a_look_fails) {
     clear();
     failure = CTCD_E_NOT_ALLOWED;
     fake.hook[FAKE_OBSERVE] = fails_so;
-    rolled_back(CTCD_E_NOT_ALLOWED, "validate:0 apply:2 observe:2 remove:2!");
+    ck_assert_int_eq(deploy_uri("two"), CTCD_E_NOT_ALLOWED);
+    ck_assert_str_eq(fake.trace, "validate:0 apply:2 observe:2 remove:2! observe:1");
+    ck_assert_has(ctcd_error_message(err),
+                  "revision 1 (one) was not touched, but whether it serves");
+    fake.hook[FAKE_OBSERVE] = NULL;
+    is_now(CTCD_STATE_ACTIVE, 1, 1);
 }
 END_TEST
 
@@ -470,7 +475,7 @@ START_TEST(a_failed_one_may_be_left_for_inspection) {
     fake.hook[FAKE_OBSERVE] = NULL;
     fake.hook[FAKE_APPLY] = for_ever;
     ck_assert_int_eq(deploy(want), CTCD_E_TIMEOUT);
-    ck_assert_str_eq(fake.trace, "validate:0 remove:2! apply:3 remove:3!");
+    ck_assert_str_eq(fake.trace, "validate:0 remove:2! apply:3 remove:3! observe:1");
     is_now(CTCD_STATE_ACTIVE, 1, 1);
     ctcd_deployment_unref(want);
 }
