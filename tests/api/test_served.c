@@ -312,14 +312,14 @@ END_TEST
 
 START_TEST(a_crashed_server_is_an_error_and_starts_again) {
     ctcd_service *service = deploy("digits", a_model("1", ""));
-    ck_assert_int_eq(kill(pid_of(service), SIGSEGV), 0);
+    ck_assert_int_eq(kill(pid_of(service), SIGABRT), 0);
     int64_t end = real_mono() + LONG_MS;
     while (processes_of(service, 1) && real_mono() < end)
         ck_assert_int_ge(ctcd_context_wait(ctx, 20, &err), 0);
     ctcd_status *status = look(service);
     ck_assert_int_eq(ctcd_status_state(status), CTCD_STATE_ERROR);
     ck_assert_int_eq(ctcd_status_desired(status), CTCD_STATE_ACTIVE);
-    ck_assert_has(ctcd_status_last_error(status), "SIGSEGV");
+    ck_assert_has(ctcd_status_last_error(status), "SIGABRT");
     ck_assert_has(ctcd_status_log_tail(status), "Application startup complete");
     ctcd_status_unref(status);
     char *answer = NULL;
