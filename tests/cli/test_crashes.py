@@ -34,7 +34,7 @@ class EdgeCase(SchedulingCase):
     def pipeline_steps(self):
         return (self.step("train", self.OUTPUT, "outputs: [x]")
                 + "  decide:\n    decide: {metric: train.x, threshold: 0.5}\n"
-                + self.step("after", "true", "inputs: {x: train.x}", "after: [decide]"))
+                + self.step("after", "true", "inputs: {x: train.x}", "after: [decide]", "cache: false"))
 
     def begin(self, minutes):
         """A fresh schedule in the same home, of which so many fires are due."""

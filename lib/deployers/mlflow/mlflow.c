@@ -34,10 +34,10 @@ static const ctcd_option_entry component_options[] = {
 
 static const ctcd_option_entry deployment_options[] = {
     {"workers", "integer", "1", "Processes that serve the model, 1 to 64.", 0, 0},
-    {"input_example", "boolean", "true",
-     "Whether the model must answer its own input example, where no smoke request is given.", 0, 0},
-    {"registry_alias", "text", NULL,
-     "An alias that is moved to the model's version once it serves, such as champion.", 0, 0},
+    {"input_example", "boolean", "true", "First ask the new server the model's own input example.",
+     0, 0},
+    {"registry_alias", "text", NULL, "An alias that moves to the model's version once it serves.",
+     0, 0},
     {"access_log", "boolean", "false", "Whether the server logs each request.", 0, 0},
     {0},
 };
