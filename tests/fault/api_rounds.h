@@ -3,7 +3,7 @@
 #ifndef CTCD_TESTS_API_ROUNDS_H
 #define CTCD_TESTS_API_ROUNDS_H
 
-#include "../api/fake.h"
+#include "fake.h"
 #include "stand_in.h"
 
 #include <dirent.h>
