@@ -351,11 +351,12 @@ static int begin(struct scheduler *s) {
     return rc;
 }
 
-/* By the wall clock, which may be set: so never longer than a look's distance. */
+/* By the wall clock, which may be set: so never longer than a look's distance. It may have moved since the
+   look, and between the two questions: then the wait is over at once. */
 static void wait_for_next(struct scheduler *s) {
-    int64_t now = context_wall(s->op.ctx);
-    int64_t left = s->next_ms > now ? s->next_ms - now : 1;
-    op_wait_until(&s->op, context_mono(s->op.ctx) + (left < LOOK_MS ? left : LOOK_MS));
+    int64_t mono = context_mono(s->op.ctx), now = context_wall(s->op.ctx);
+    int64_t left = s->next_ms > now ? s->next_ms - now : 0;
+    op_wait_until(&s->op, mono + (left < LOOK_MS ? left : LOOK_MS));
 }
 
 static int stopped(struct scheduler *s) {
