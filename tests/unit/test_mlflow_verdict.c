@@ -175,7 +175,17 @@ START_TEST(dead_workers) {
     ck_assert_uint_eq(log_deaths(WORKER("1")), 1);
     ck_assert_uint_eq(log_deaths(two_workers), 2);
     ck_assert_uint_eq(log_deaths(DIED("1") DIED("2") DIED("3")), 3); /* by a signal: no traceback */
-    ck_assert_uint_eq(log_deaths("Process ForkProcess-12:"), 1);
+    /* Two that write at the same time: each counts once it has said why. */
+    static const char mixed[] = "Process ForkProcess-12:\nProcess ForkProcess-13:\n"
+                                "Traceback (most recent call last):\n  File \"a\"\n"
+                                "Traceback (most recent call last):\n  File \"a\"\n";
+    char more[512];
+    ck_assert_uint_eq(log_deaths("Process ForkProcess-12:"), 0);
+    ck_assert_uint_eq(log_deaths(mixed), 0);
+    (void)snprintf(more, sizeof more, "%sValueError: boom\n", mixed);
+    ck_assert_uint_eq(log_deaths(more), 1);
+    (void)snprintf(more, sizeof more, "%sValueError: boom\nValueError: boom\n", mixed);
+    ck_assert_uint_eq(log_deaths(more), 2);
 }
 END_TEST
 

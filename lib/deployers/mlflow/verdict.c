@@ -84,20 +84,28 @@ static bool within(const char *line, const char *word) {
     return found && found < line + line_size(line);
 }
 
-size_t log_deaths(const char *log) {
-    size_t told = 0, own = 0;
-    for (const char *line = log; line && *line; line = next_line(line)) {
-        told += within(line, "Child process [") && within(line, "] died");
-        own += is_workers_end(line);
-    }
-    return told > own ? told : own;
-}
-
 /* "ValueError: boom", "_pickle.UnpicklingError: ...", "KeyError": a dotted name, then a colon or the end. */
 static bool is_exception(const char *line) {
     size_t n = strspn(line, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
     char after = line[n];
     return n > 2 && (after == ':' || after == '\n' || after == '\0') && line[n - 1] != '.';
+}
+
+/* A worker's own last words count once they are complete: several write into one log, line by line. */
+size_t log_deaths(const char *log) {
+    size_t told = 0, begun = 0, own = 0;
+    bool traceback = false;
+    for (const char *line = log; line && *line; line = next_line(line)) {
+        told += within(line, "Child process [") && within(line, "] died");
+        begun += is_workers_end(line);
+        if (within(line, "Traceback (most recent call last)")) {
+            traceback = true;
+        } else if (traceback && own < begun && line[0] != ' ' && is_exception(line)) {
+            own++;
+            traceback = own < begun; /* theirs may be mixed */
+        }
+    }
+    return told > own ? told : own;
 }
 
 /* "ERROR:    Error loading ASGI app." and "/usr/bin/python3: No module named uvicorn" */
