@@ -1,5 +1,13 @@
-/* See exchange.h. Used by look.c (is it ready?) and predict.c. */
+/* See exchange.h. Used by look.c (is it ready?), predict.c and registry.c. */
 #include "deployers/mlflow/exchange.h"
+
+#define MARGIN_MS 20
+
+int64_t exchange_time(const ctcd_call *call) {
+    int64_t left = ctcd_call_deadline(call) - ctcd_call_now(call);
+    left -= left > 10 * MARGIN_MS ? MARGIN_MS : left / 10;
+    return left > 0 ? left : 1;
+}
 
 static void answered(void *data, struct http_answer *answer) {
     struct exchange *exchange = data;

@@ -13,7 +13,6 @@
 #include "io/file.h"
 
 #define PENDING_MS 1000   /* a look at a server that is coming up waits so long */
-#define MARGIN_MS 20      /* what is left of the deadline to say what was not seen */
 #define CRASH_LOOK_MS 250 /* between looks at the log for workers that die */
 #define CRASH_DEATHS 3    /* so many dead workers, or all of them, are a crash loop */
 #define END_LOOK_MS 20    /* between looks for an end that a cut connection announces */
@@ -207,12 +206,11 @@ static int ping(struct look *look, ctcd_call *call) {
     _cleanup_(mem_free_ptr) char *at = mem_text("%.*s/ping", (int)size, url);
     if (!at)
         return CTCD_E_NOMEM;
-    int64_t left = ctcd_call_deadline(call) - ctcd_call_now(call);
-    left -= left > 10 * MARGIN_MS ? MARGIN_MS : left / 10;
+    int64_t left = exchange_time(call);
     if (!look->facts.was_ready && left > PENDING_MS)
         left = PENDING_MS;
     struct http_request request = {
-        .url = at, .timeout_ms = left > 0 ? left : 1, .max_answer = ANSWER_MAX, .fresh = true};
+        .url = at, .timeout_ms = left, .max_answer = ANSWER_MAX, .fresh = true};
     int rc = exchange_start(&look->ping, look->backend, call, &request, &err);
     return rc ? mlflow_fail(call, rc, &err) : 0;
 }

@@ -57,13 +57,12 @@ static int send_it(const struct mlflow *backend, struct prediction *p, ctcd_call
     int rc = encode(call, revision, input, &body, err);
     if (rc)
         return rc;
-    int64_t left = ctcd_call_deadline(call) - ctcd_call_now(call);
     struct http_request request = {.method = "POST",
                                    .url = url,
                                    .body = body,
                                    .body_size = strlen(body),
                                    .content_type = MLFLOW_CONTENT_TYPE,
-                                   .timeout_ms = left > 0 ? left : 1};
+                                   .timeout_ms = exchange_time(call)};
     return exchange_start(&p->post, backend, call, &request, err);
 }
 

@@ -93,7 +93,7 @@ static int start(struct registry *r, const struct question *q, ctcd_error **err)
     _cleanup_(mem_free_ptr) char *body = q->body ? json_to_text(q->body) : NULL;
     if (!url || (q->body && !body))
         return error_nomem(err);
-    int64_t left = ctcd_call_deadline(r->call) - ctcd_call_now(r->call);
+    int64_t left = exchange_time(r->call);
     if (!q->take && left > REQUEST_MS)
         left = REQUEST_MS;
     struct http_request request = {
@@ -101,7 +101,7 @@ static int start(struct registry *r, const struct question *q, ctcd_error **err)
         .url = url,
         .body = body,
         .body_size = body ? strlen(body) : 0,
-        .timeout_ms = left > 0 ? left : 1,
+        .timeout_ms = left,
         .max_answer = q->max_answer ? q->max_answer : REGISTRY_MAX_ANSWER,
         .take = q->take,
         .take_data = q->take_data,
