@@ -15,6 +15,7 @@ from scheduling import ENDED_WELL, KILL_AT, KILLED, MINUTE, SchedulingCase
 from stand_in import StandInCase
 
 TEN = range(10)
+MOST_EDGES = 5000  # a sweep that gets there would not end by itself
 BUFFERED = "interval: 60s, start: now, end: +10m, catchup: all, overlap: buffer_all"
 
 
@@ -66,6 +67,7 @@ class EachEdge(EdgeCase):
         killed, edge = True, 0
         while killed:
             edge += 1
+            self.assertLess(edge, MOST_EDGES)
             with self.subTest(edge=edge):
                 self.begin(1)
                 killed = self.killed_at(edge)
@@ -79,6 +81,7 @@ class SomeEdges(EdgeCase):
         killed, edge = True, 5
         while killed:
             edge += 61
+            self.assertLess(edge, MOST_EDGES)
             with self.subTest(edge=edge):
                 self.begin(10)
                 killed = self.killed_at(edge)
@@ -124,6 +127,8 @@ class DuringAStep(SchedulingCase):
         return [pid for pid, argv in self.home.processes().items() if word in argv]
 
     def kill_processes(self, *words):
+        # What they leave behind is looked for again after a moment of that clock.
+        self.clock.tick()
         pids = [pid for word in words for pid in self.processes(word)]
         self.assertTrue(pids)
         for pid in pids:
@@ -181,7 +186,6 @@ class DuringAStep(SchedulingCase):
 
     def test_only_its_shim_went_down(self):
         """Nobody would know how it ends: it is killed, and begins anew."""
-        self.clock.tick()
         self.begin()
         self.kill(self.process)
         self.kill_processes("ctcd-shim")
@@ -311,6 +315,7 @@ class DuringADeploy(EdgeCase, StandInCase):
         killed, edge = True, 0
         while killed:
             edge += 17
+            self.assertLess(edge, MOST_EDGES)
             with self.subTest(edge=edge):
                 self.begin(2)
                 killed = self.killed_at(edge)

@@ -232,14 +232,15 @@ class Report(StandInCase):
         return "http://127.0.0.1:%d" % server.server_address[1], asked
 
     def browse(self, *args):
-        folder = tempfile.mkdtemp(prefix="browser.")
+        # Not below our own, whose name may be too long for the socket that it makes there.
+        folder = tempfile.mkdtemp(prefix="browser.", dir="/tmp")
         self.addCleanup(shutil.rmtree, folder, True)
         done = subprocess.run(
             ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
              "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
              "--disable-default-apps", "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
              "--user-data-dir=" + folder, "--enable-logging=stderr", "--virtual-time-budget=20000", *args],
-            env=dict(self.home.env, HOME=folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            env=dict(self.home.env, HOME=folder, TMPDIR=folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, encoding="utf-8", errors="replace", timeout=support.SAFETY)
         self.assertEqual(done.returncode, 0, done.stderr)
         console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
