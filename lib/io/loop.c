@@ -312,6 +312,11 @@ out:
 
 /* ---- Waiting ---- */
 
+/* Not loop_deadline(loop) <= now: that one may look at a later clock, and be a moment ahead of `now`. */
+static bool due(struct loop *loop, int64_t now) {
+    return runnable(loop, loop->depth > 0) > 0 || first_timer(loop) <= now;
+}
+
 int64_t loop_deadline(struct loop *loop) {
     if (loop_forked(loop))
         return INT64_MAX;
@@ -338,7 +343,7 @@ static struct timespec *nap(const struct loop *loop, int64_t now, int64_t until,
 static int sleep_until(struct loop *loop, int64_t until) {
     for (;;) {
         int64_t now = loop_now(loop);
-        if (loop_deadline(loop) <= now)
+        if (due(loop, now))
             return 1;
         struct timespec room;
         struct pollfd pfd = {.fd = loop->epoll, .events = POLLIN};
@@ -348,7 +353,7 @@ static int sleep_until(struct loop *loop, int64_t until) {
         if (ready > 0)
             return 1;
         if (loop_now(loop) >= until)
-            return loop_deadline(loop) <= until;
+            return due(loop, until);
     }
 }
 
@@ -415,7 +420,7 @@ int loop_set_clock(struct loop *loop, struct clock *clock, ctcd_error **err) {
     }
     loop->clock = clock;
     arm_timer(loop);
-    if (loop_deadline(loop) <= loop_now(loop))
+    if (due(loop, loop_now(loop)))
         loop_wakeup(loop);
     return 0;
 }

@@ -604,6 +604,30 @@ START_TEST(a_nested_wait_expires_timers) {
 }
 END_TEST
 
+static void wait_while_time_goes(struct job *job) {
+    (void)job;
+    loop_post(loop, &nested_jobs[0].task);
+    ck_assert_int_eq(loop_wait(loop, running_now + NET_MS), 0);
+    ck_assert_int_eq(nested_jobs[0].runs, 1);
+}
+
+/* The clock goes on between any two looks at it: no reason to sleep over what is queued. */
+START_TEST(a_nested_wait_does_not_sleep_over_its_queue) {
+    struct clock running = {running_mono, running_mono, NULL, false, -1};
+    struct job waits = job_of('w'), inner = job_of('i');
+    trace[0] = '\0';
+    running_now = 0;
+    nested_jobs = &inner;
+    waits.more = wait_while_time_goes;
+    ck_assert_int_eq(loop_set_clock(loop, &running, NULL), 0);
+    loop_post(loop, &waits.task);
+    int64_t begun = real_mono(NULL);
+    dispatch();
+    ck_assert_int_lt(real_mono(NULL) - begun, NET_MS / 2);
+    ck_assert_int_eq(loop_set_clock(loop, &held, NULL), 0);
+}
+END_TEST
+
 /* ---- forks ---- */
 
 static int in_child(struct job *jobs, int fd) {
@@ -736,5 +760,6 @@ SUITE_MAIN_WITH("loop", setup, teardown, tasks_run_once_in_turn,
                 missed_instants_come_in_order, a_slow_task_makes_nobody_late,
                 a_nested_wait_leaves_outer_tasks, outer_and_inner_tasks_keep_their_turn,
                 a_persistent_watch_is_not_entered_twice, a_nested_wait_expires_timers,
+                a_nested_wait_does_not_sleep_over_its_queue,
                 a_forked_child_leaves_the_parents_loop_alone, a_task_may_fork,
                 every_allocation_may_fail)
