@@ -110,8 +110,10 @@ const char *type_words(int type);
 /* The handlers, each in the file of its group. */
 typedef int command_fn(struct request *req, ctcd_error **err);
 command_fn cmd_help, cmd_version;
-command_fn cmd_component_register, cmd_component_list, cmd_component_describe, cmd_component_delete;
-command_fn cmd_stack_register, cmd_stack_set, cmd_stack_list, cmd_stack_describe;
+command_fn cmd_component_register, cmd_component_list, cmd_component_describe, cmd_component_update,
+    cmd_component_delete;
+command_fn cmd_stack_register, cmd_stack_update, cmd_stack_delete, cmd_stack_export,
+    cmd_stack_import, cmd_stack_set, cmd_stack_list, cmd_stack_describe;
 command_fn cmd_served_list, cmd_served_describe, cmd_served_get_url, cmd_served_start,
     cmd_served_stop, cmd_served_delete, cmd_served_logs;
 command_fn cmd_deploy, cmd_predict, cmd_decide;

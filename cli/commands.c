@@ -29,6 +29,29 @@ static const struct option_spec register_options[] = {
     {0},
 };
 
+static const struct option_spec update_options[] = {
+    {"unset", 0, "OPTION", "take an option back; may be repeated"},
+    {0},
+};
+
+static const struct option_spec stack_update_options[] = {
+    {"metadata-store", 'm', "NAME", "another one"},
+    {"artifact-store", 'a', "NAME", "another one"},
+    {"orchestrator", 'o', "NAME", "another one (here -o is not --output)"},
+    {"model-deployer", 'd', "NAME", "another one"},
+    {0},
+};
+
+static const struct option_spec export_options[] = {
+    {"file", 'f', "FILE", "instead of standard output"},
+    {0},
+};
+
+static const struct option_spec import_options[] = {
+    {"name", 0, "NAME", "what to call it; default: as the file does"},
+    {0},
+};
+
 static const struct option_spec stack_options[] = {
     {"metadata-store", 'm', "NAME", "required"},
     {"artifact-store", 'a', "NAME", "required"},
@@ -194,6 +217,9 @@ static const struct option_spec decide_options[] = {
     {.group = word, .verb = "describe", .arguments = "[NAME]", .type = component_type,             \
      .summary = "one with its options; default: the active stack's",                               \
      .run = cmd_component_describe, .flags = COMMAND_READS},                                           \
+    {.group = word, .verb = "update", .arguments = "NAME", .type = component_type,                 \
+     .summary = "changes its options; what runs is not touched", .options = update_options,        \
+     .run = cmd_component_update, .flags = COMMAND_FLAVORED},                                      \
     {.group = word, .verb = "delete", .arguments = "NAME", .type = component_type,                 \
      .summary = "forgets one that nothing uses", .run = cmd_component_delete}
 /* clang-format on */
@@ -211,6 +237,35 @@ const struct command commands[] = {
      .options = stack_options,
      .run = cmd_stack_register,
      .examples = "ctcd stack register serving -m default -a default -o default -d ml --set"},
+    {.group = "stack",
+     .verb = "update",
+     .arguments = "NAME",
+     .summary = "gives a stack other components",
+     .options = stack_update_options,
+     .run = cmd_stack_update,
+     .examples = "ctcd stack update serving -d ml"},
+    {.group = "stack",
+     .verb = "delete",
+     .arguments = "NAME",
+     .summary = "forgets one that is not active; its components stay",
+     .run = cmd_stack_delete},
+    {.group = "stack",
+     .verb = "export",
+     .arguments = "[NAME]",
+     .summary = "a stack with its components as YAML; default: the active one",
+     .options = export_options,
+     .run = cmd_stack_export,
+     .flags = COMMAND_READS | COMMAND_TEXT,
+     .more = "Secrets are options by reference only, so none is in it.",
+     .examples = "ctcd stack export serving --file serving.yaml"},
+    {.group = "stack",
+     .verb = "import",
+     .arguments = "FILE",
+     .summary = "registers what `stack export` wrote; - is standard input",
+     .options = import_options,
+     .run = cmd_stack_import,
+     .more =
+         "All of it or nothing. A component that is there already is used if it is just the same."},
     {.group = "stack",
      .verb = "set",
      .arguments = "NAME",

@@ -1,4 +1,4 @@
-/* register, list, describe, delete of model deployers, artifact stores, orchestrators, metadata stores. */
+/* register, list, describe, update, delete of model deployers, artifact stores, orchestrators, metadata stores. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +165,30 @@ int cmd_component_describe(struct request *req, ctcd_error **err) {
     }
     print_component(component);
     return 0;
+}
+
+int cmd_component_update(struct request *req, ctcd_error **err) {
+    _drop_(component) ctcd_component *component = NULL;
+    const char *key = NULL;
+    size_t cursor = 0, changes = 0;
+    int rc = ctcd_component_get(req->ctx, req->command->type, argument(req, 0), &component, err);
+    if (!rc)
+        rc = check_flavor_options(req, ctcd_component_flavor(component));
+    while (!rc && (key = option_next(req, "unset", &cursor)) && ++changes)
+        rc = ctcd_component_unset_option(component, key, err);
+    for (size_t i = 0; !rc && i < req->given_count; i++)
+        if (!req->given[i].option && ++changes)
+            rc = ctcd_component_set_option(component, req->given[i].name, req->given[i].value, err);
+    if (!rc && changes == 0)
+        return usage_error("--OPTION=VALUE or --unset OPTION; --help lists the options",
+                           "nothing to change was given");
+    if (!rc)
+        rc = ctcd_component_update(component, err);
+    if (rc || !output_format(req))
+        return rc;
+    char *text = NULL;
+    rc = ctcd_component_format(component, output_format(req), &text, err);
+    return print_text(rc, text);
 }
 
 int cmd_component_delete(struct request *req, ctcd_error **err) {

@@ -55,12 +55,20 @@ CTCD_API ctcd_component *ctcd_component_ref(ctcd_component *component);
 /** Drops a reference; accepts NULL. @return NULL. @threads Any. @since 0.1 */
 CTCD_API ctcd_component *ctcd_component_unref(ctcd_component *component);
 /**
- * Sets an option; `-` and `_` in keys are the same.
+ * Sets an option; `-` and `_` in keys are the same. Nothing is stored before ctcd_component_register() or,
+ * of a registered one, ctcd_component_update().
  * @retval CTCD_E_INVALID  No such option (the near miss is named), or a value of the wrong type.
  * @threads One thread per context. @since 0.1
  */
 CTCD_API int ctcd_component_set_option(ctcd_component *component, const char *key,
                                        const char *value, ctcd_error **err);
+/**
+ * Takes an option back, so that its default holds; harmless where it was not set.
+ * @retval CTCD_E_INVALID  No such option.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_component_unset_option(ctcd_component *component, const char *key,
+                                         ctcd_error **err);
 /**
  * Stores the component.
  * @retval CTCD_E_EXISTS   That type has one of this name.
@@ -68,6 +76,15 @@ CTCD_API int ctcd_component_set_option(ctcd_component *component, const char *ke
  * @threads One thread per context. @since 0.1
  */
 CTCD_API int ctcd_component_register(ctcd_component *component, ctcd_error **err);
+/**
+ * Stores the options of a registered component. They hold from the next call on, in every process; a server
+ * that runs is not touched before it is started anew.
+ * @retval CTCD_E_INVALID    It is not registered, or a required option is missing.
+ * @retval CTCD_E_CONFLICT   Somebody else has changed its options since they were read.
+ * @retval CTCD_E_NOT_FOUND  It was deleted meanwhile.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_component_update(ctcd_component *component, ctcd_error **err);
 /** Finds a registered one by name. @retval CTCD_E_NOT_FOUND There is none. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_component_get(ctcd_context *ctx, int type, const char *name,
                                 ctcd_component **ret_component, ctcd_error **err);
@@ -107,6 +124,30 @@ CTCD_API int ctcd_stack_set_component(ctcd_stack *stack, int type, const char *n
                                       ctcd_error **err);
 /** Stores the stack; it is not made active. @retval CTCD_E_EXISTS The name is taken. @retval CTCD_E_NOT_FOUND A component is not registered. @retval CTCD_E_INVALID Orchestrator, artifact store or metadata store is missing. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_stack_register(ctcd_stack *stack, ctcd_error **err);
+/** Stores the components of a registered stack that were set anew. @retval CTCD_E_NOT_FOUND The stack, or a component, is not registered. @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_stack_update(ctcd_stack *stack, ctcd_error **err);
+/** Forgets it; its components stay. @retval CTCD_E_CONFLICT It is the active one. @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_stack_delete(ctcd_stack *stack, ctcd_error **err);
+/**
+ * The stack and its components as YAML that ctcd_stack_import() takes in, also in another home. Options that
+ * are secrets are references, so no secret is in it.
+ * @param ret_text  Freed by ctcd_free().
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_stack_export(ctcd_stack *stack, char **ret_text, ctcd_error **err);
+/**
+ * Registers what ctcd_stack_export() wrote: all of it or nothing. A component that is there already is used
+ * if it is just the same. The stack is not made active.
+ * @param text       YAML (or JSON).
+ * @param file       Name of the file, for messages; NULL = "stack".
+ * @param name       What to call the stack; NULL = as the text does.
+ * @retval CTCD_E_INVALID   The text is wrong; the message begins with FILE:LINE:COLUMN.
+ * @retval CTCD_E_EXISTS    There is a stack of this name.
+ * @retval CTCD_E_CONFLICT  There is a component of this name that is different.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_stack_import(ctcd_context *ctx, const char *text, const char *file,
+                               const char *name, ctcd_stack **ret_stack, ctcd_error **err);
 /** Finds a registered one; NULL = the active one. @retval CTCD_E_NOT_FOUND There is none. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_stack_get(ctcd_context *ctx, const char *name, ctcd_stack **ret_stack,
                             ctcd_error **err);

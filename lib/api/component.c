@@ -109,6 +109,22 @@ CTCD_API int ctcd_component_set_option(ctcd_component *component, const char *ke
     return gate_leave(&gate, rc);
 }
 
+CTCD_API int ctcd_component_unset_option(ctcd_component *component, const char *key,
+                                         ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(component), err);
+    if (rc)
+        return rc;
+    rc = gate_text(&gate, "key", key);
+    return gate_leave(&gate, rc ? rc : component_set_option(component, key, NULL, err));
+}
+
+CTCD_API int ctcd_component_update(ctcd_component *component, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(component), err);
+    return rc ? rc : gate_leave(&gate, component_update(component, err));
+}
+
 CTCD_API int ctcd_component_register(ctcd_component *component, ctcd_error **err) {
     struct gate gate;
     int rc = gate_enter(&gate, ctx_of(component), err);
@@ -237,6 +253,43 @@ CTCD_API int ctcd_stack_register(ctcd_stack *stack, ctcd_error **err) {
     struct gate gate;
     int rc = gate_enter(&gate, ctx_of(stack), err);
     return rc ? rc : gate_leave(&gate, stack_register(stack, err));
+}
+
+CTCD_API int ctcd_stack_update(ctcd_stack *stack, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(stack), err);
+    return rc ? rc : gate_leave(&gate, stack_update(stack, err));
+}
+
+CTCD_API int ctcd_stack_delete(ctcd_stack *stack, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(stack), err);
+    return rc ? rc : gate_leave(&gate, stack_delete(stack, err));
+}
+
+CTCD_API int ctcd_stack_export(ctcd_stack *stack, char **ret_text, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(stack), err);
+    if (rc)
+        return rc;
+    rc = ret_text ? stack_export(stack, ret_text, err) : gate_missing(&gate, "ret_text");
+    return gate_leave(&gate, rc);
+}
+
+CTCD_API int ctcd_stack_import(ctcd_context *ctx, const char *text, const char *file,
+                               const char *name, ctcd_stack **ret_stack, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx, err);
+    if (rc)
+        return rc;
+    rc = gate_need(&gate, "text", text, "ret_stack", ret_stack, NULL);
+    if (!rc)
+        rc = gate_optional_text(&gate, "file", file);
+    if (!rc)
+        rc = gate_optional_text(&gate, "name", name);
+    if (!rc)
+        rc = stack_import(ctx, text, file ? file : "stack", name, ret_stack, err);
+    return gate_leave(&gate, rc);
 }
 
 CTCD_API int ctcd_stack_get(ctcd_context *ctx, const char *name, ctcd_stack **ret_stack,

@@ -28,6 +28,7 @@ static void component_free(void *object) {
     mem_free(c->name);
     mem_free(c->flavor);
     mem_free(c->uuid);
+    mem_free(c->stored);
     json_unref(c->options);
 }
 
@@ -89,14 +90,13 @@ static int options_of(const ctcd_component *c, struct ctcd_options **ret, ctcd_e
     return 0;
 }
 
+/* value NULL = as if it had never been set. */
 int component_set_option(ctcd_component *c, const char *key, const char *value, ctcd_error **err) {
-    if (c->uuid[0])
-        return error_set(err, CTCD_E_CONFLICT, "delete it and register it anew",
-                         "the component %s is registered already", c->name);
     _cleanup_(options_done) struct ctcd_options *options = NULL;
     int rc = options_of(c, &options, err);
     if (!rc)
-        rc = options_set(options, c->flavor, key, value, err);
+        rc = value ? options_set(options, c->flavor, key, value, err)
+                   : options_unset(options, c->flavor, key, err);
     if (rc)
         return rc;
     _cleanup_(mem_free_ptr) char *text = options_to_json(options);
@@ -125,20 +125,43 @@ int component_register(ctcd_component *c, ctcd_error **err) {
     if (rc)
         return rc;
     _cleanup_(mem_free_ptr) char *text = options_to_json(options);
-    char *copy = mem_copy_text(uuid);
-    if (!text || !copy) {
-        mem_free(copy);
+    _cleanup_(mem_free_ptr) char *copy = mem_copy_text(uuid);
+    if (!text || !copy)
         return error_nomem(err);
-    }
     struct store_component record = {c->type, c->name, c->flavor,
                                      uuid,    text,    context_wall(c->object.ctx)};
     rc = store_component_add(store, &record, err);
+    if (rc)
+        return rc;
+    mem_free(c->uuid);
+    c->uuid = mem_steal(&copy);
+    c->stored = mem_steal(&text);
+    return 0;
+}
+
+int component_update(ctcd_component *c, ctcd_error **err) {
+    struct store *store = NULL;
+    _cleanup_(options_done) struct ctcd_options *options = NULL;
+    if (!c->uuid[0])
+        return error_set(err, CTCD_E_INVALID, "register it first",
+                         "the component %s is not registered", c->name);
+    int rc = options_of(c, &options, err);
+    if (!rc)
+        rc = options_check_required(options, c->flavor, err);
+    if (!rc)
+        rc = context_store(c->object.ctx, &store, err);
+    if (rc)
+        return rc;
+    char *text = options_to_json(options);
+    if (!text)
+        return error_nomem(err);
+    rc = store_component_update(store, c->uuid, c->stored, text, err);
     if (rc) {
-        mem_free(copy);
+        mem_free(text);
         return rc;
     }
-    mem_free(c->uuid);
-    c->uuid = copy;
+    mem_free(c->stored);
+    c->stored = text;
     return 0;
 }
 
@@ -150,6 +173,10 @@ static int from_record(ctcd_context *ctx, const struct store_component *record,
         return rc;
     struct json *options = NULL;
     rc = json_parse(record->options, strlen(record->options), 1 << 20, 0, "options", &options, err);
+    if (!rc && !(c->stored = mem_copy_text(record->options))) {
+        json_unref(options);
+        rc = error_nomem(err);
+    }
     if (rc) {
         object_unref(c);
         return rc;
@@ -201,120 +228,4 @@ int component_delete(ctcd_component *c, ctcd_error **err) {
     struct store *store = NULL;
     int rc = context_store(c->object.ctx, &store, err);
     return rc ? rc : store_component_delete(store, c->type, c->name, err);
-}
-
-/* ---- stacks ---- */
-
-static void stack_free(void *object) {
-    store_stack_done(&((ctcd_stack *)object)->record);
-}
-
-static struct json *stack_to_json(const void *object) {
-    const ctcd_stack *stack = object;
-    struct json *json = json_new_object();
-    bool ok = json_set_text(json, "name", stack->record.name) &&
-              json_set_text(json, "uuid", stack->record.uuid) &&
-              json_set_bool(json, "active", stack->record.active);
-    for (int type = 1; ok && type < STORE_COMPONENT_TYPES; type++) {
-        const char *name = stack->record.components[type];
-        ok = json_set_text(json, component_type_name(type), name && name[0] ? name : NULL);
-    }
-    return ok ? json : json_unref(json);
-}
-
-static const char *stack_label(const void *object) {
-    return ((const ctcd_stack *)object)->record.name;
-}
-
-const struct object_kind STACK_KIND = {"stack", stack_free, stack_to_json, stack_label};
-
-int stack_new(ctcd_context *ctx, const char *name, ctcd_stack **ret, ctcd_error **err) {
-    int rc = name_check_plain("stack", name, err);
-    if (rc)
-        return rc;
-    _cleanup_(object_done) ctcd_stack *stack = object_new(ctx, &STACK_KIND, sizeof(*stack));
-    if (!stack || !(stack->record.name = mem_copy_text(name)) ||
-        !(stack->record.uuid = mem_copy_text("")))
-        return error_nomem(err);
-    *ret = mem_steal(&stack);
-    return 0;
-}
-
-int stack_register(ctcd_stack *stack, ctcd_error **err) {
-    struct store *store = NULL;
-    for (int type = 1; type < CTCD_COMPONENT_MODEL_DEPLOYER; type++)
-        if (!stack->record.components[type] || !stack->record.components[type][0])
-            return error_set(
-                err, CTCD_E_INVALID,
-                "a stack needs an orchestrator, an artifact store and a metadata store",
-                "the stack %s has no %s", stack->record.name, component_type_name(type));
-    int rc = context_store(stack->object.ctx, &store, err);
-    char uuid[37];
-    if (!rc)
-        rc = random_uuid(uuid, err);
-    if (rc)
-        return rc;
-    char *copy = mem_copy_text(uuid);
-    if (!copy)
-        return error_nomem(err);
-    char *old = stack->record.uuid;
-    stack->record.uuid = copy;
-    stack->record.created_ms = context_wall(stack->object.ctx);
-    rc = store_stack_add(store, &stack->record, err);
-    stack->record.uuid = rc ? old : copy;
-    mem_free(rc ? copy : old);
-    return rc;
-}
-
-static int stack_from(ctcd_context *ctx, struct store_stack *record, ctcd_stack **ret,
-                      ctcd_error **err) {
-    ctcd_stack *stack = object_new(ctx, &STACK_KIND, sizeof(*stack));
-    if (!stack)
-        return error_nomem(err);
-    stack->record = *record;
-    memset(record, 0, sizeof(*record));
-    *ret = stack;
-    return 0;
-}
-
-int stack_get(ctcd_context *ctx, const char *name, ctcd_stack **ret, ctcd_error **err) {
-    struct store *store = NULL;
-    _cleanup_(store_stack_done) struct store_stack record = {0};
-    int rc = context_store(ctx, &store, err);
-    if (!rc)
-        rc = store_stack_get(store, name, &record, err);
-    return rc ? rc : stack_from(ctx, &record, ret, err);
-}
-
-int stack_list(ctcd_context *ctx, ctcd_list **ret, ctcd_error **err) {
-    struct store *store = NULL;
-    _cleanup_(store_stacks_done) struct store_stacks all = {0};
-    int rc = context_store(ctx, &store, err);
-    if (!rc)
-        rc = store_stack_list(store, &all, err);
-    if (rc)
-        return rc;
-    _cleanup_(object_done) ctcd_list *list = object_list_new(ctx, &STACK_KIND);
-    if (!list)
-        return error_nomem(err);
-    for (size_t i = 0; i < all.count; i++) {
-        ctcd_stack *stack = NULL;
-        rc = stack_from(ctx, &all.items[i], &stack, err);
-        if (rc)
-            return rc;
-        if (!object_list_take(list, stack))
-            return error_nomem(err);
-    }
-    *ret = mem_steal(&list);
-    return 0;
-}
-
-int stack_activate(ctcd_stack *stack, ctcd_error **err) {
-    struct store *store = NULL;
-    int rc = context_store(stack->object.ctx, &store, err);
-    if (!rc)
-        rc = store_stack_activate(store, stack->record.name, err);
-    if (!rc)
-        stack->record.active = true;
-    return rc;
 }

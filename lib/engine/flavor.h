@@ -44,6 +44,8 @@ ctcd_option_entry *option_table_copy(const ctcd_option_entry *table);
    a secret must be a reference. CTCD_E_INVALID. */
 int options_set(struct ctcd_options *options, const char *owner, const char *key, const char *value,
                 ctcd_error **err);
+int options_unset(struct ctcd_options *options, const char *owner, const char *key,
+                  ctcd_error **err);
 int options_check_value(const ctcd_option_entry *entry, const char *value, ctcd_error **err);
 int options_check_required(const struct ctcd_options *options, const char *owner, ctcd_error **err);
 int options_from_json(struct ctcd_options *options, const char *owner, const char *json,

@@ -171,6 +171,17 @@ int options_set(struct ctcd_options *options, const char *owner, const char *key
     return 0;
 }
 
+int options_unset(struct ctcd_options *options, const char *owner, const char *key,
+                  ctcd_error **err) {
+    size_t i = 0;
+    int rc = find_option(options->table, owner, key, &i, err);
+    if (rc)
+        return rc;
+    mem_free(options->values[i]);
+    options->values[i] = NULL;
+    return 0;
+}
+
 int options_check_required(const struct ctcd_options *options, const char *owner,
                            ctcd_error **err) {
     for (size_t i = 0; i < option_table_count(options->table); i++) {

@@ -65,6 +65,26 @@ int store_component_list(struct store *store, int type, struct store_components 
     return rc;
 }
 
+int store_component_update(struct store *store, const char *uuid, const char *seen,
+                           const char *options, ctcd_error **err) {
+    int64_t there = 0;
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    rc = db_run(store->db, "UPDATE components SET options = ?3 WHERE uuid = ?1 AND options = ?2",
+                DB_VALUES(DB_TEXT(uuid), DB_TEXT(seen), DB_TEXT(options)), err);
+    if (!rc && db_changes(store->db) == 0) {
+        rc = db_number(store->db, "SELECT 1 FROM components WHERE uuid = ?1",
+                       DB_VALUES(DB_TEXT(uuid)), &there, err);
+        if (rc == CTCD_NONE)
+            rc = error_set(err, CTCD_E_NOT_FOUND, NULL, "the component %s is gone", uuid);
+        else if (!rc)
+            rc = error_set(err, CTCD_E_CONFLICT, "get it anew and change that",
+                           "somebody else has changed its options meanwhile");
+    }
+    return record_finish(store, rc, err);
+}
+
 /* Adds the first column of all rows to a list for a person. */
 static int add_users(struct store *store, const char *sql, const char *type, const char *name,
                      struct buf *users, ctcd_error **err) {

@@ -28,6 +28,9 @@ int store_component_get(struct store *store, int type, const char *name,
 /* By type and name. type 0 = all. */
 int store_component_list(struct store *store, int type, struct store_components *ret,
                          ctcd_error **err);
+/* Other options, where they are still `seen`. CONFLICT: somebody else has changed them. NOT_FOUND: it is gone. */
+int store_component_update(struct store *store, const char *uuid, const char *seen,
+                           const char *options, ctcd_error **err);
 /* CONFLICT: in use; the message names the stacks and services. */
 int store_component_delete(struct store *store, int type, const char *name, ctcd_error **err);
 

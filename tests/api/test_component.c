@@ -314,7 +314,6 @@ START_TEST(names_are_unique_within_a_type) {
     ok(get(CTCD_COMPONENT_MODEL_DEPLOYER, "ml", &found)); /* the first one is as it was */
     ck_assert_str_eq(ctcd_component_option_value(found, 0), "here");
     fails(ctcd_component_register(found, &err), CTCD_E_EXISTS);
-    fails(ctcd_component_set_option(found, "plain", "x", &err), CTCD_E_CONFLICT);
     drop(found);
     made = component(CTCD_COMPONENT_ARTIFACT_STORE, "local", "ml");
     ok(ctcd_component_register(made, &err)); /* of another type it is another one */
@@ -536,6 +535,176 @@ START_TEST(a_stack_that_cannot_be_is_refused) {
 }
 END_TEST
 
+START_TEST(options_of_a_registered_one_are_changed) {
+    ctcd_component *one_of_two = NULL, *other = NULL, *found = NULL;
+    const int type = CTCD_COMPONENT_MODEL_DEPLOYER;
+    registered("ml");
+    ok(get(type, "ml", &one_of_two));
+    ok(get(type, "ml", &other));
+    ok(ctcd_component_set_option(one_of_two, "plain", "x", &err));
+    ok(get(type, "ml", &found)); /* nothing is stored yet */
+    ck_assert_uint_eq(ctcd_component_option_count(found), 1);
+    drop(found);
+    ok(ctcd_component_update(one_of_two, &err));
+    ok(get(type, "ml", &found));
+    ck_assert_str_eq(ctcd_component_option_key(found, 0), "plain");
+    drop(found);
+    /* Who read them before does not take that back unseen. */
+    ok(ctcd_component_set_option(other, "mode", "fast", &err));
+    fails(ctcd_component_update(other, &err), CTCD_E_CONFLICT);
+    ok(ctcd_component_unset_option(one_of_two, "plain", &err));
+    ok(ctcd_component_unset_option(one_of_two, "plain", &err));
+    fails(ctcd_component_unset_option(one_of_two, "plane", &err), CTCD_E_INVALID);
+    ck_assert_has(ctcd_error_hint(err), "plain");
+    ok(ctcd_component_update(one_of_two, &err));
+    ok(ctcd_component_update(other, &err)); /* it is as it was when it was read */
+    ok(ctcd_component_unset_option(other, "endpoint", &err));
+    fails(ctcd_component_update(other, &err), CTCD_E_INVALID); /* that one is required */
+    ck_assert_has(ctcd_error_message(err), "endpoint");
+    ok(ctcd_component_set_option(other, "endpoint", "here", &err));
+    ok(ctcd_component_delete(other, &err));
+    fails(ctcd_component_update(other, &err), CTCD_E_NOT_FOUND);
+    drop(one_of_two);
+    drop(other);
+    ctcd_component *made = one("new");
+    ok(ctcd_component_set_option(made, "endpoint", "here", &err));
+    fails(ctcd_component_update(made, &err), CTCD_E_INVALID);
+    drop(made);
+    fails(ctcd_component_update(NULL, &err), CTCD_E_INVALID);
+    fails(ctcd_component_unset_option(NULL, "plain", &err), CTCD_E_INVALID);
+}
+END_TEST
+
+START_TEST(an_update_holds_from_the_next_call_on) {
+    ctcd_component *made = NULL;
+    registered("ml");
+    ok(ctcd_model_deployer_get(ctx, "ml", &deployer, &err));
+    ctcd_service *service = fake_deploy("digits", "/m");
+    ck_assert_int_eq(fake.opened, 1);
+    ok(get(CTCD_COMPONENT_MODEL_DEPLOYER, "ml", &made));
+    ok(ctcd_component_set_option(made, "plain", "x", &err));
+    ok(ctcd_component_update(made, &err));
+    drop(made);
+    ck_assert_int_eq(fake_running(&fake), 1);
+    ok(ctcd_service_stop(service, LONG_MS, &err));
+    ck_assert_int_eq(fake.opened, 2); /* the back end was opened with the new options */
+    ok(ctcd_service_delete(service, 0, -1, &err));
+    ctcd_service_unref(service);
+    deployer = ctcd_model_deployer_unref(deployer);
+}
+END_TEST
+
+START_TEST(a_stack_is_changed_and_deleted) {
+    ctcd_stack *stack = stack_with("prod", NULL), *found = NULL;
+    registered("ml");
+    ok(ctcd_stack_register(stack, &err));
+    ok(ctcd_stack_set_component(stack, CTCD_COMPONENT_MODEL_DEPLOYER, "nosuch", &err));
+    fails(ctcd_stack_update(stack, &err), CTCD_E_NOT_FOUND);
+    ok(ctcd_stack_set_component(stack, CTCD_COMPONENT_MODEL_DEPLOYER, "ml", &err));
+    ok(ctcd_stack_update(stack, &err));
+    ok(ctcd_stack_get(ctx, "prod", &found, &err));
+    ck_assert_str_eq(ctcd_stack_component(found, CTCD_COMPONENT_MODEL_DEPLOYER), "ml");
+    ctcd_stack_unref(found);
+    ok(ctcd_stack_activate(stack, &err));
+    fails(ctcd_stack_delete(stack, &err), CTCD_E_CONFLICT);
+    ok(ctcd_stack_get(ctx, "default", &found, &err));
+    ok(ctcd_stack_activate(found, &err));
+    ctcd_stack_unref(found);
+    ok(ctcd_stack_delete(stack, &err));
+    fails(ctcd_stack_delete(stack, &err), CTCD_E_NOT_FOUND);
+    fails(ctcd_stack_update(stack, &err), CTCD_E_NOT_FOUND);
+    fails(ctcd_stack_update(NULL, &err), CTCD_E_INVALID);
+    fails(ctcd_stack_delete(NULL, &err), CTCD_E_INVALID);
+    ctcd_stack_unref(stack);
+}
+END_TEST
+
+/* ---- stacks as files --------------------------------------------------------------------------- */
+
+START_TEST(a_stack_goes_out_and_in_again) {
+    ctcd_stack *stack = stack_with("prod", "ml"), *back = NULL;
+    ctcd_component *made = one("ml");
+    char *text = NULL, *again = NULL;
+    ok(ctcd_component_set_option(made, "endpoint", "a \"b\": # c", &err));
+    ok(ctcd_component_set_option(made, "api_token", "env:TOKEN", &err));
+    ok(ctcd_component_register(made, &err));
+    ok(ctcd_stack_register(stack, &err));
+    ok(ctcd_stack_export(stack, &text, &err));
+    ck_assert_has(text, "env:TOKEN");
+    fails(ctcd_stack_import(ctx, text, NULL, NULL, &back, &err), CTCD_E_EXISTS);
+    ok(ctcd_stack_import(ctx, text, NULL, "copy", &back, &err)); /* the same components */
+    ck_assert_int_eq(ctcd_stack_active(back), 0);
+    back = ctcd_stack_unref(back);
+    ok(ctcd_component_set_option(made, "plain", "x", &err));
+    ok(ctcd_component_update(made, &err));
+    fails(ctcd_stack_import(ctx, text, "prod.yaml", "other", &back, &err), CTCD_E_CONFLICT);
+    ck_assert_has(ctcd_error_message(err), "prod.yaml:");
+    ck_assert_has(ctcd_error_message(err), "\"ml\"");
+    ck_assert_ptr_null(back);
+    ok(ctcd_stack_get(ctx, "copy", &back, &err)); /* into a home that has neither */
+    ok(ctcd_stack_delete(back, &err));
+    ok(ctcd_stack_delete(stack, &err));
+    ok(ctcd_component_delete(made, &err));
+    drop(made);
+    ctcd_stack_unref(back);
+    ok(ctcd_stack_import(ctx, text, NULL, NULL, &back, &err));
+    ok(ctcd_stack_export(back, &again, &err));
+    ck_assert_str_eq(again, text);
+    ctcd_free(again);
+    ctcd_free(text);
+    ctcd_stack_unref(back);
+    ctcd_stack_unref(stack);
+}
+END_TEST
+
+START_TEST(a_wrong_file_changes_nothing) {
+#define PARTS "orchestrator: {name: o, flavor: local}, artifact-store: {name: a, flavor: local}"
+    static const struct {
+        const char *text, *said;
+        int code;
+    } cases[] = {
+        {"", "f:1:1", CTCD_E_INVALID},
+        {"[1]", "must be a mapping", CTCD_E_INVALID},
+        {"stack: s", "\"components\" is missing", CTCD_E_INVALID},
+        {"components: {}", "\"stack\" is missing", CTCD_E_INVALID},
+        {"stack: [s]\ncomponents: {}", "\"stack\"", CTCD_E_INVALID},
+        {"stack: s\ncomponents: {}\nmore: 1", "has no \"more\"", CTCD_E_INVALID},
+        {"stack: s\ncomponents: []", "f:2:13", CTCD_E_INVALID},
+        {"stack: s\ncomponents: {deployer: {}}", "has no \"deployer\"", CTCD_E_INVALID},
+        {"stack: s\ncomponents: {" PARTS ", metadata-store: {name: m}}", "flavor", CTCD_E_INVALID},
+        {"stack: s\ncomponents: {" PARTS ", metadata-store: {name: m, flavor: tape}}", "tape",
+         CTCD_E_INVALID},
+        {"stack: s\ncomponents: {" PARTS ", metadata-store: {name: m, flavor: sqlite, x: 1}}",
+         "has no \"x\"", CTCD_E_INVALID},
+        {"stack: s\ncomponents: {" PARTS ", metadata-store: {name: m, flavor: sqlite},"
+         " model-deployer: {name: ml, flavor: fake, options: {mode: quick}}}",
+         "mode", CTCD_E_INVALID},
+        {"stack: s\ncomponents: {" PARTS ", metadata-store: {name: m, flavor: sqlite},"
+         " model-deployer: {name: ml, flavor: fake, options: {api_token: hush}}}",
+         "api_token", CTCD_E_INVALID},
+        {"stack: s\ncomponents: {" PARTS ", metadata-store: {name: m, flavor: sqlite},"
+         " model-deployer: {name: ml, flavor: fake}}",
+         "endpoint", CTCD_E_INVALID},
+        {"stack: s\ncomponents: {" PARTS "}", "metadata-store", CTCD_E_INVALID},
+        {"stack: default\ncomponents: {" PARTS ", metadata-store: {name: m, flavor: sqlite}}",
+         "default", CTCD_E_EXISTS},
+    };
+    ctcd_stack *stack = NULL;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ctcd_component *made = NULL;
+        fails(ctcd_stack_import(ctx, cases[i].text, "f", NULL, &stack, &err), cases[i].code);
+        ck_assert_msg(strstr(ctcd_error_message(err), cases[i].said), "%s: %s", cases[i].text,
+                      ctcd_error_message(err));
+        ck_assert_ptr_null(strstr(ctcd_error_message(err), "hush"));
+        ck_assert_ptr_null(stack);
+        fails(get(CTCD_COMPONENT_ORCHESTRATOR, "o", &made), CTCD_E_NOT_FOUND);
+    }
+    fails(ctcd_stack_import(ctx, NULL, "f", NULL, &stack, &err), CTCD_E_INVALID);
+    fails(ctcd_stack_import(ctx, "stack: s", "f", NULL, NULL, &err), CTCD_E_INVALID);
+    fails(ctcd_stack_export(NULL, NULL, &err), CTCD_E_INVALID);
+}
+END_TEST
+
 START_TEST(nothing_is_asked_of_nobody) {
     ck_assert_int_eq(ctcd_component_type(NULL), 0);
     ck_assert_str_eq(ctcd_component_name(NULL), "");
@@ -567,4 +736,6 @@ SUITE_MAIN_WITH("component", begin, api_close, types_have_names, flavors_describ
                 a_component_can_be_deleted_and_named_anew, a_delete_names_the_stacks_that_use_it,
                 a_delete_names_the_services_that_use_it, a_new_home_has_an_active_stack,
                 a_stack_is_registered_activated_and_listed, a_stack_that_cannot_be_is_refused,
-                nothing_is_asked_of_nobody)
+                options_of_a_registered_one_are_changed, an_update_holds_from_the_next_call_on,
+                a_stack_is_changed_and_deleted, a_stack_goes_out_and_in_again,
+                a_wrong_file_changes_nothing, nothing_is_asked_of_nobody)

@@ -80,8 +80,9 @@ class Completion(Shells):
 
     def test_words(self):
         self.assertEqual(self.all("ser"), ["served-models"])
-        self.assertEqual(self.all("stack", ""), ["describe", "list", "register", "set"])
-        self.assertEqual(self.all("--home", self.home.path, "stack", "d"), ["describe"])
+        self.assertEqual(self.all("stack", ""), ["delete", "describe", "export", "import", "list", "register",
+                                                  "set", "update"])
+        self.assertEqual(self.all("--home", self.home.path, "stack", "d"), ["delete", "describe"])
         self.assertEqual(self.all("model_deployer", "models", "get"), ["get-url"])
         self.assertEqual(self.all("help", "stack", "re"), ["register"])
         self.assertEqual(self.all("completion", ""), ["bash", "fish", "zsh"])

@@ -70,6 +70,18 @@ class Register(support.HomeCase):
         self.home.run("artifact-store", "delete", "aws", status=3)
 
 
+    def test_update(self):
+        self.home.run("model-deployer", "register", "ml", "--type=mlflow", "--python=/usr/bin/python3")
+        made = self.home.json("model-deployer", "update", "ml", "--python=/bin/python3")
+        self.assertEqual(made["options"], {"python": "/bin/python3"})
+        self.home.run("model-deployer", "update", "ml", "--unset", "python")
+        self.assertEqual(self.home.json("model-deployer", "describe", "ml")["options"], {})
+        self.home.run("model-deployer", "update", "ml", status=2)
+        self.assertIn("--python?", self.home.run("model-deployer", "update", "ml", "--pyton=x", status=2).err)
+        self.home.run("model-deployer", "update", "ml", "--unset", "pyton", status=2)
+        self.home.run("model-deployer", "update", "nosuch", "--python=x", status=3)
+
+
 class Stacks(support.HomeCase):
     def setUp(self):
         super().setUp()
@@ -97,6 +109,35 @@ class Stacks(support.HomeCase):
                       status=6)
         self.home.run("stack", "set", "nosuch", status=3)
         self.home.run("stack", "describe", "nosuch", status=3)
+
+    def test_update_and_delete(self):
+        self.register()
+        self.home.run("stack", "update", "serving", "-d", "ml")
+        self.assertEqual(self.home.json("stack", "describe", "serving")["model-deployer"], "ml")
+        self.home.run("stack", "update", "serving", status=2)
+        self.home.run("stack", "update", "serving", "-d", "nosuch", status=3)
+        self.home.run("stack", "delete", "default", status=6)
+        self.assertEqual(self.home.run("stack", "delete", "serving").out, "")
+        self.home.run("stack", "delete", "serving", status=3)
+
+    def test_to_another_home(self):
+        self.home.run("model-deployer", "update", "ml", "--tracking_uri=http://localhost:5000",
+                      "--tracking_token=env:TOKEN")
+        self.register("-d", "ml")
+        path = os.path.join(self.home.folder, "serving.yaml")
+        self.home.run("stack", "export", "serving", "--file", path)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        self.assertEqual(self.home.run("stack", "export", "serving").out, text)
+        other = support.Home()
+        self.addCleanup(other.close)
+        self.assertIn("ctcd stack set serving", other.run("stack", "import", path).out)
+        self.assertEqual(other.run("stack", "export", "serving").out, text)
+        said = other.run("stack", "import", path, status=6)
+        self.assertIn("serving", said.err)
+        self.assertEqual(other.run("stack", "import", "-", "--name", "again", stdin=text).status, 0)
+        said = other.run("stack", "import", "-", stdin="stack: s\ncomponents: {x: 1}\n", status=2)
+        self.assertIn("-:2:14", said.err)
 
     def test_no_model_deployer(self):
         said = self.home.run("model-deployer", "describe", status=3)
