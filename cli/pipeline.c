@@ -91,11 +91,16 @@ int cmd_pipeline_list(struct request *req, ctcd_error **err) {
         rc = ctcd_list_format(list, output_format(req), &text, err);
         return print_text(rc, text);
     }
-    struct table *table = table_new(NULL, (const char *const[]){"NAME", "STEPS", NULL});
+    int problems = 0;
+    for (size_t i = 0; i < ctcd_list_count(list); i++)
+        problems += ctcd_pipeline_problem(ctcd_list_pipeline(list, i)) != NULL;
+    const char *columns[] = {"NAME", "STEPS", problems ? "PROBLEM" : NULL, NULL};
+    struct table *table = table_new(NULL, columns);
     for (size_t i = 0; i < ctcd_list_count(list); i++) {
         const ctcd_pipeline *pipeline = ctcd_list_pipeline(list, i);
-        char *steps = text_of("%zu", ctcd_pipeline_step_count(pipeline));
-        table_row(table, (const char *const[]){ctcd_pipeline_name(pipeline), steps});
+        const char *problem = ctcd_pipeline_problem(pipeline);
+        char *steps = problem ? text_of("-") : text_of("%zu", ctcd_pipeline_step_count(pipeline));
+        table_row(table, (const char *const[]){ctcd_pipeline_name(pipeline), steps, problem});
         free(steps);
     }
     table_print(table);

@@ -48,7 +48,9 @@ CTCD_API const char *ctcd_pipeline_step_kind(const ctcd_pipeline *pipeline, size
  */
 CTCD_API int ctcd_pipeline_schedule(ctcd_pipeline *pipeline, ctcd_schedule **ret_schedule,
                                     ctcd_error **err);
-/** All pipelines that have been run or scheduled in this home, by name. @threads One thread per context. @since 0.1 */
+/** What is wrong with a stored pipeline that cannot be read (any more); NULL where nothing is. Such a one has a name and no steps, and does not run. Borrowed. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_pipeline_problem(const ctcd_pipeline *pipeline);
+/** All pipelines that have been run or scheduled in this home, by name; also those that cannot be read, see ctcd_pipeline_problem(). @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_pipeline_list(ctcd_context *ctx, ctcd_list **ret_list, ctcd_error **err);
 /** As ctcd_list_format(). @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_pipeline_format(const ctcd_pipeline *pipeline, const char *format,

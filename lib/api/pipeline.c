@@ -66,6 +66,10 @@ CTCD_API const char *ctcd_pipeline_name(const ctcd_pipeline *pipeline) {
     return pipeline ? pipeline->spec.name : "";
 }
 
+CTCD_API const char *ctcd_pipeline_problem(const ctcd_pipeline *pipeline) {
+    return pipeline ? pipeline->problem : NULL;
+}
+
 CTCD_API size_t ctcd_pipeline_step_count(const ctcd_pipeline *pipeline) {
     return pipeline ? pipeline->spec.step_count : 0;
 }

@@ -16,6 +16,7 @@ static void pipeline_free(void *object) {
     mem_free(p->source);
     json_unref(p->file);
     mem_free(p->order);
+    mem_free(p->problem);
 }
 
 static struct json *params_json(const struct pipeline_spec *spec) {
@@ -32,7 +33,10 @@ static struct json *params_json(const struct pipeline_spec *spec) {
 
 static struct json *pipeline_to_json(const void *object) {
     const ctcd_pipeline *p = object;
-    struct json *json = json_clone(p->file);
+    struct json *json = p->problem ? json_new_object() : json_clone(p->file);
+    if (p->problem && !(json_set_text(json, "pipeline", p->spec.name) &&
+                        json_set_text(json, "problem", p->problem)))
+        return json_unref(json);
     if (json && p->spec.param_count && !json_set_new(json, "params", params_json(&p->spec)))
         return json_unref(json);
     return json;
@@ -176,9 +180,18 @@ int pipeline_set_param(ctcd_pipeline *p, const char *name, const char *value, ct
 
 /* ---- the store ---- */
 
+int pipeline_usable(const ctcd_pipeline *p, ctcd_error **err) {
+    if (!p->problem)
+        return 0;
+    return error_set(err, CTCD_E_INVALID, "load its file, mended",
+                     "the stored pipeline %s cannot be read: %s", p->spec.name, p->problem);
+}
+
 int pipeline_put(ctcd_pipeline *p, char ret_digest[65], ctcd_error **err) {
     struct store *store = NULL;
-    int rc = context_store(p->object.ctx, &store, err);
+    int rc = pipeline_usable(p, err);
+    if (!rc)
+        rc = context_store(p->object.ctx, &store, err);
     if (rc)
         return rc;
     _cleanup_(json_done) struct json *kept = json_new_object();
@@ -224,6 +237,26 @@ int pipeline_from_store(ctcd_context *ctx, const char *name, const char *digest,
     return rc ? rc : from_record(ctx, &record, ret, err);
 }
 
+/* It stays listed: another version of the library wrote it, or a file of old says what is not said any more. */
+static int unreadable(ctcd_context *ctx, const char *name, const ctcd_error *why,
+                      ctcd_pipeline **ret, ctcd_error **err) {
+    _cleanup_(object_done) ctcd_pipeline *p = object_new(ctx, &PIPELINE_KIND, sizeof(*p));
+    if (!p || !(p->spec.name = mem_copy_text(name)) ||
+        !(p->problem = mem_copy_text(error_message(why))))
+        return error_nomem(err);
+    *ret = mem_steal(&p);
+    return 0;
+}
+
+static int listed(ctcd_context *ctx, const struct store_pipeline *record, ctcd_pipeline **ret,
+                  ctcd_error **err) {
+    _cleanup_(error_done) ctcd_error *why = NULL;
+    int rc = from_record(ctx, record, ret, &why);
+    if (!rc)
+        return 0;
+    return rc == CTCD_E_NOMEM ? error_nomem(err) : unreadable(ctx, record->name, why, ret, err);
+}
+
 int pipeline_list(ctcd_context *ctx, ctcd_list **ret, ctcd_error **err) {
     struct store *store = NULL;
     _cleanup_(store_pipelines_done) struct store_pipelines all = {0};
@@ -237,7 +270,7 @@ int pipeline_list(ctcd_context *ctx, ctcd_list **ret, ctcd_error **err) {
         return error_nomem(err);
     for (size_t i = 0; i < all.count; i++) {
         ctcd_pipeline *p = NULL;
-        rc = from_record(ctx, &all.items[i], &p, err);
+        rc = listed(ctx, &all.items[i], &p, err);
         if (rc)
             return rc;
         if (!object_list_take(list, p))

@@ -15,6 +15,7 @@ struct ctcd_pipeline {
     char *source;              /* the text of the file: what the store keeps */
     struct json *file;         /* the document, for showing */
     size_t *order;             /* of spec.steps, as they run */
+    char *problem; /* of a stored one that cannot be read: why; then it has no more than its name */
 };
 extern const struct object_kind PIPELINE_KIND;
 
@@ -33,6 +34,8 @@ int pipeline_put_param(struct pipeline_spec *spec, const char *name, const struc
                        ctcd_error **err);
 int pipeline_apply_params(struct pipeline_spec *spec, const char *params, ctcd_error **err);
 
+/* INVALID: it is one that is only listed. */
+int pipeline_usable(const ctcd_pipeline *pipeline, ctcd_error **err);
 /* Keeps its content in the store; gives the digest. */
 int pipeline_put(ctcd_pipeline *pipeline, char ret_digest[65], ctcd_error **err);
 int pipeline_from_store(ctcd_context *ctx, const char *name, const char *digest,

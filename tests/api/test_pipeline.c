@@ -55,6 +55,7 @@ START_TEST(a_file_becomes_a_pipeline) {
         }
         ck_assert_ptr_null(ctcd_pipeline_step_name(both[k], 4));
         ck_assert_ptr_null(ctcd_pipeline_step_kind(both[k], 4));
+        ck_assert_ptr_null(ctcd_pipeline_problem(both[k]));
     }
     ck_assert_int_ne(access(api_home, F_OK), 0); /* reading a file makes no home */
     ck_assert_ptr_eq(ctcd_pipeline_ref(loaded), loaded);
@@ -96,6 +97,7 @@ START_TEST(nothing_is_asked_of_nobody) {
     ck_assert_uint_eq(ctcd_pipeline_step_count(NULL), 0);
     ck_assert_ptr_null(ctcd_pipeline_step_name(NULL, 0));
     ck_assert_ptr_null(ctcd_pipeline_step_kind(NULL, 0));
+    ck_assert_ptr_null(ctcd_pipeline_problem(NULL));
     ck_assert_ptr_null(ctcd_pipeline_ref(NULL));
     ck_assert_ptr_null(ctcd_pipeline_unref(NULL));
     fails(ctcd_pipeline_load(ctx, NULL, &none, &err), CTCD_E_INVALID);
