@@ -41,7 +41,7 @@ class Pipelines(House):
         lines = self.home.run("pipeline", "list").out.splitlines()
         self.assertEqual(lines[0].split(), ["NAME", "STEPS", "PROBLEM"])
         self.assertRegex(lines[1], r'^bad +- +bad:2:\d+: the step "s" must')
-        self.assertEqual(lines[2].split(), ["good", "1"])
+        self.assertEqual(lines[2].split(), ["good", "1", "-"])
         bad, good = self.home.json("pipeline", "list")
         self.assertEqual((bad["pipeline"], sorted(bad)), ("bad", ["pipeline", "problem"]))
         self.assertEqual((good["pipeline"], "problem" in good), ("good", False))
