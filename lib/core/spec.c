@@ -147,6 +147,7 @@ static void step_done(struct step_spec *step) {
     mem_free(step->deploy.model_deployer);
     settings_done(&step->deploy.options);
     mem_free(step->deploy.on_failure);
+    mem_free(step->deploy.without_model);
     mem_free(step->deploy.smoke);
 }
 
@@ -215,6 +216,7 @@ static bool copy_step(struct step_spec *ret, const struct step_spec *step) {
            copy_text(&ret->deploy.model_deployer, deploy->model_deployer) &&
            copy_settings(&ret->deploy.options, &deploy->options) &&
            copy_text(&ret->deploy.on_failure, deploy->on_failure) &&
+           copy_text(&ret->deploy.without_model, deploy->without_model) &&
            copy_text(&ret->deploy.smoke, deploy->smoke);
 }
 

@@ -60,6 +60,7 @@ struct deploy_spec {
     int64_t min_ready_ms;         /* -1 = default */
     int replace;                  /* -1 = default (yes), 0, 1 */
     char *on_failure;             /* NULL = "rollback"; "leave" */
+    char *without_model;          /* where the output is null or "": NULL = "fail"; "keep" */
     char *smoke;                  /* JSON text of a request, or NULL */
 };
 

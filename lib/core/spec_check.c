@@ -118,13 +118,14 @@ static int check_decide(const struct pipeline_spec *spec, const struct step_spec
     return 0;
 }
 
-static int check_on_failure(const char *policy, ctcd_error **err) {
-    static const char *const names[] = {"rollback", "leave"};
-    if (!policy || text_same(policy, names[0]) || text_same(policy, names[1]))
+/* value: NULL, or one of two words. */
+static int check_choice(const char *key, const char *value, const char *const *names,
+                        ctcd_error **err) {
+    if (!value || text_same(value, names[0]) || text_same(value, names[1]))
         return 0;
-    error_set(err, CTCD_E_INVALID, NULL, "on_failure: \"%.100s\" is none of: rollback, leave",
-              policy);
-    const char *near = text_nearest(policy, names, 2);
+    error_set(err, CTCD_E_INVALID, NULL, "%s: \"%.100s\" is none of: %s, %s", key, value, names[0],
+              names[1]);
+    const char *near = text_nearest(value, names, 2);
     if (near)
         error_hint(err, "did you mean \"%s\"?", near);
     return CTCD_E_INVALID;
@@ -143,6 +144,8 @@ static int check_model_name(const struct pipeline_spec *spec, const char *text, 
 
 static int check_deploy(const struct pipeline_spec *spec, const struct step_spec *step,
                         ctcd_error **err) {
+    static const char *const on_failure[] = {"rollback", "leave"};
+    static const char *const without_model[] = {"fail", "keep"};
     const struct deploy_spec *deploy = &step->deploy;
     int rc = check_model_name(spec, deploy->model_name, err);
     if (!rc && deploy->model_from.step)
@@ -158,7 +161,9 @@ static int check_deploy(const struct pipeline_spec *spec, const struct step_spec
         rc = check_text(spec, deploy->options.items[i].name, deploy->options.items[i].value, err);
     if (!rc && deploy->timeout_ms < 0)
         rc = error_set(err, CTCD_E_INVALID, NULL, "timeout: it cannot be negative");
-    return rc ? rc : check_on_failure(deploy->on_failure, err);
+    if (!rc)
+        rc = check_choice("on_failure", deploy->on_failure, on_failure, err);
+    return rc ? rc : check_choice("without_model", deploy->without_model, without_model, err);
 }
 
 static int check_inputs(const struct pipeline_spec *spec, const struct step_spec *step,

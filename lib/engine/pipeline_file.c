@@ -238,6 +238,7 @@ static int take_deploy(struct reader *r, void *place, const struct yaml_node *no
         {"min_ready", take_duration_or_zero, offsetof(struct deploy_spec, min_ready_ms)},
         {"replace", take_bool, offsetof(struct deploy_spec, replace)},
         {"on_failure", take_text, offsetof(struct deploy_spec, on_failure)},
+        {"without_model", take_text, offsetof(struct deploy_spec, without_model)},
         {"smoke", take_smoke, offsetof(struct deploy_spec, smoke)},
     };
     int rc = take_keys(r, node, "\"deploy\"", keys, COUNT(keys), place);

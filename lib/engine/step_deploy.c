@@ -170,12 +170,27 @@ static int promoted(struct built_in *b, bool *ret) {
     return rc;
 }
 
-static int keep_incumbent(struct built_in *b) {
+/* Is there one to deploy? That a step left null or nothing in its place matters where the deploy says so. */
+static int has_model(struct built_in *b, bool *ret) {
+    const struct deploy_spec *d = &b->args.step->deploy;
+    *ret = true;
+    if (!d->model_from.step || !d->without_model || strcmp(d->without_model, "keep") != 0)
+        return 0;
+    _cleanup_(json_done) struct json *value = NULL;
+    int rc = run_output(b->args.run, &d->model_from, &value, OP_ERR(&b->op));
+    *ret = !value || (json_kind(value) != JSON_KIND_NULL &&
+                      !(json_text(value) && json_text(value)[0] == '\0'));
+    return rc;
+}
+
+static int keep_incumbent(struct built_in *b, const char *why) {
     _cleanup_(object_done) ctcd_service *incumbent = NULL;
     int rc = step_incumbent(b->args.run, b->args.step, &incumbent, OP_ERR(&b->op));
     if (rc == CTCD_NONE) {
-        rc = step_end(&b->args, b->attempt, STORE_STEP_SKIPPED,
-                      "not promoted, and there is no incumbent", NULL, 0, NULL, OP_ERR(&b->op));
+        _cleanup_(mem_free_ptr) char *text = mem_text("%s, and there is no incumbent", why);
+        rc = text ? step_end(&b->args, b->attempt, STORE_STEP_SKIPPED, text, NULL, 0, NULL,
+                             OP_ERR(&b->op))
+                  : error_nomem(OP_ERR(&b->op));
         return rc ? rc : CTCD_NONE;
     }
     if (!rc) /* it keeps running, and is started where it was not */
@@ -334,13 +349,17 @@ static int end_look(struct built_in *b) {
 }
 
 static int begin_deploy(struct built_in *b) {
-    bool yes = false;
+    bool yes = false, model = false;
     int rc = begin(b);
     if (rc)
         return rc;
-    rc = promoted(b, &yes);
+    rc = has_model(b, &model);
     if (!rc)
-        rc = yes ? start_look(b) : keep_incumbent(b);
+        rc = promoted(b, &yes);
+    if (!rc)
+        rc = !model ? keep_incumbent(b, "there is no model")
+             : yes  ? start_look(b)
+                    : keep_incumbent(b, "not promoted");
     return rc < 0 ? failed(b, rc) : rc;
 }
 

@@ -494,6 +494,80 @@ static ctcd_service *served(void) {
     return service;
 }
 
+/* The standard deployer steps of the document that started the project, row by row: the decision, an
+   incumbent, a model in this run -> what becomes of the service. Its trigger is strict (`gt`) and deploys
+   what it rejects where nothing serves (`no_incumbent: always`). The row without a model and without an
+   incumbent gives back a service there that never was; here the step is skipped. */
+static ctcd_run *standard(const char *accuracy, const char *model) {
+    char text[6000], quoted[4200];
+    (void)snprintf(quoted, sizeof quoted, "\\\"%s\\\"", model ? model : "");
+    (void)snprintf(
+        text, sizeof text,
+        "pipeline: digits\nsteps:\n"
+        "  train:\n"
+        "    command: [sh, -c, 'echo \"{\\\"model\\\": %s, \\\"accuracy\\\": %s}\""
+        " >\"$CTCD_OUTPUTS\"']\n"
+        "    outputs: [model, accuracy]\n"
+        "  decide:\n"
+        "    decide: {metric: train.accuracy, threshold: 0.9, comparison: gt,"
+        " no_incumbent: always, deploys: deploy}\n"
+        "  deploy:\n"
+        "    when: decide\n"
+        "    deploy: {model_name: digits, model_uri: train.model, min_ready: 0s, timeout: 40s,"
+        " without_model: keep}\n",
+        model ? quoted : "null", accuracy);
+    ctcd_pipeline *pipeline = parse(text);
+    ctcd_run *made = run(pipeline, 0);
+    ctcd_pipeline_unref(pipeline);
+    return made;
+}
+
+static void expect_served(const char *accuracy, const char *model, ctcd_service *service,
+                          const char *value) {
+    ctcd_run *made = standard(accuracy, model);
+    ck_assert_step(made, 2, "deploy", "completed");
+    ck_assert_has(ctcd_run_step_outputs(made, 2), ctcd_service_uuid(service));
+    drop(made);
+    ctcd_service *now = served();
+    ck_assert_str_eq(ctcd_service_uuid(now), ctcd_service_uuid(service));
+    answers(now, value);
+    ctcd_service_unref(now);
+}
+
+START_TEST(the_standard_deployer_steps_row_by_row) {
+    char ones[1000], nines[1000], twos[1000];
+    (void)snprintf(ones, sizeof ones, "%s", a_model("1", ""));
+    (void)snprintf(nines, sizeof nines, "%s", a_model("9", ""));
+    (void)snprintf(twos, sizeof twos, "%s", a_model("2", ""));
+    /* any, no incumbent, no model */
+    for (int i = 0; i < 2; i++) {
+        ctcd_run *none = standard(i ? "0.95" : "0.5", i ? NULL : "");
+        ck_assert_step(none, 2, "deploy", "skipped");
+        ck_assert_has(ctcd_run_step_error(none, 2), "no model");
+        ck_assert_str_eq(ctcd_run_status(none), "completed");
+        drop(none);
+    }
+    /* no, no incumbent, a model: deployed all the same */
+    ctcd_run *first = standard("0.5", ones);
+    ck_assert_step(first, 2, "deploy", "completed");
+    drop(first);
+    ctcd_service *service = served();
+    answers(service, ONES);
+    /* no, an incumbent, a model: reused. Equality is not a pass. */
+    expect_served("0.9", nines, service, ONES);
+    /* ... and started where it was not */
+    ok(ctcd_service_stop(service, LONG_MS, &err));
+    expect_served("0.5", nines, service, ONES);
+    /* any, an incumbent, no model: reused, and started */
+    ok(ctcd_service_stop(service, LONG_MS, &err));
+    expect_served("0.95", NULL, service, ONES);
+    expect_served("0.5", "", service, ONES);
+    /* yes: replaced */
+    expect_served("0.95", twos, service, TWOS);
+    ctcd_service_unref(service);
+}
+END_TEST
+
 START_TEST(only_a_better_model_is_deployed) {
     ctcd_run *rejected =
         train("9", "0.5", "reject"); /* nobody serves yet: nothing to fall back on */
@@ -585,4 +659,5 @@ SUITE_MAIN_WITH("run", stand_in_begin, stand_in_end, a_run_is_recorded,
                 outputs_are_what_the_step_declares, a_step_that_fails_may_be_tried_again,
                 how_a_step_ended_is_told, a_run_tells_how_it_goes, a_cancelled_run_ends_its_step,
                 time_that_is_up_ends_a_run, only_a_better_model_is_deployed,
+                the_standard_deployer_steps_row_by_row,
                 a_deploy_step_that_fails_leaves_the_incumbent, nothing_is_asked_of_nobody)
