@@ -37,7 +37,7 @@ void store_revisions_done(struct store_revisions *list) {
 }
 
 static int none(const char *service, int64_t number, ctcd_error **err) {
-    return error_set(err, CTCD_E_NOT_FOUND, "see: ctcd model-deployer models list",
+    return error_set(err, CTCD_E_NOT_FOUND, "see: ctcd served-models list",
                      "there is no revision %lld of a service \"%s\"", (long long)number, service);
 }
 
@@ -54,7 +54,7 @@ int store_revision_add(struct store *store, const struct store_revision *revisio
         rc = db_number(store->db, "SELECT last_revision FROM services WHERE uuid = ?1",
                        DB_VALUES(DB_TEXT(row.service)), &row.number, err);
     if (rc == CTCD_NONE)
-        rc = error_set(err, CTCD_E_NOT_FOUND, "see: ctcd model-deployer models list",
+        rc = error_set(err, CTCD_E_NOT_FOUND, "see: ctcd served-models list",
                        "there is no service \"%s\"", row.service ? row.service : "");
     if (!rc)
         rc = record_run(

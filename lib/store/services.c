@@ -31,7 +31,7 @@ static const struct record record = RECORD(store_service, fields);
 
 static const struct record_key key = {
     .noun = "service",
-    .list_command = "ctcd model-deployer models list",
+    .list_command = "ctcd served-models list",
     .by_prefix = "SELECT uuid FROM services WHERE uuid >= ?1 AND uuid < ?2 ORDER BY uuid LIMIT 5",
 };
 
