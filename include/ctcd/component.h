@@ -55,7 +55,8 @@ CTCD_API ctcd_component *ctcd_component_ref(ctcd_component *component);
 /** Drops a reference; accepts NULL. @return NULL. @threads Any. @since 0.1 */
 CTCD_API ctcd_component *ctcd_component_unref(ctcd_component *component);
 /**
- * Sets an option; `-` and `_` in keys are the same. Nothing is stored before ctcd_component_register() or,
+ * Sets an option; `-` and `_` in keys are the same. A relative path (of type "path" with a slash, or of a
+ * secret's file:PATH) means the current folder of now. Nothing is stored before ctcd_component_register() or,
  * of a registered one, ctcd_component_update().
  * @retval CTCD_E_INVALID  No such option (the near miss is named), or a value of the wrong type.
  * @threads One thread per context. @since 0.1

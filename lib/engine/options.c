@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "engine/flavor.h"
+#include "io/file.h"
 #include "io/json.h"
 
 size_t option_table_count(const ctcd_option_entry *table) {
@@ -180,6 +181,34 @@ int options_unset(struct ctcd_options *options, const char *owner, const char *k
     mem_free(options->values[i]);
     options->values[i] = NULL;
     return 0;
+}
+
+/* *ret stays NULL where the value is good as it is; so is a name without a slash, which may be one in PATH. */
+static int rooted_value(const ctcd_option_entry *entry, const char *value, char **ret,
+                        ctcd_error **err) {
+    bool secret = (entry->flags & CTCD_OPTION_SECRET) && text_starts(value, "file:");
+    const char *path = secret ? value + strlen("file:") : value;
+    bool relative = secret ? *path != '\0' : text_same(entry->type, "path") && strchr(path, '/');
+    if (!relative || *path == '/')
+        return 0;
+    _cleanup_(mem_free_ptr) char *rooted = NULL;
+    int rc = path_absolute(path, &rooted, err);
+    if (rc)
+        return rc;
+    *ret = mem_text("%s%s", secret ? "file:" : "", rooted);
+    return *ret ? 0 : error_nomem(err);
+}
+
+int options_set_here(struct ctcd_options *options, const char *owner, const char *key,
+                     const char *value, ctcd_error **err) {
+    size_t i = 0;
+    _cleanup_(mem_free_ptr) char *rooted = NULL;
+    int rc = find_option(options->table, owner, key, &i, err);
+    if (!rc)
+        rc = options_check_value(&options->table[i], value, err);
+    if (!rc)
+        rc = rooted_value(&options->table[i], value, &rooted, err);
+    return rc ? rc : options_set(options, owner, key, rooted ? rooted : value, err);
 }
 
 int options_check_required(const struct ctcd_options *options, const char *owner,

@@ -47,7 +47,9 @@ const char *file_network(const char *path);
 
 /* Paths as texts; owned, NULL = out of memory. */
 char *path_join(const char *folder, const char *name); /* an absolute name stays as it is */
-char *path_folder(const char *path);                   /* "a/b" -> "a", "b" -> ".", "/b" -> "/" */
-const char *path_name(const char *path);               /* what is after the last slash; borrowed */
+/* Relative ones start in the current folder. Links are kept. */
+int path_absolute(const char *path, char **ret, ctcd_error **err);
+char *path_folder(const char *path);     /* "a/b" -> "a", "b" -> ".", "/b" -> "/" */
+const char *path_name(const char *path); /* what is after the last slash; borrowed */
 
 #endif

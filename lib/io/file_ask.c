@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/text.h"
@@ -80,6 +81,17 @@ const char *file_network(const char *path) {
         if (errno != EINTR && ((errno != ENOENT && errno != ENOTDIR) || !cut_to_folder(at)))
             return NULL;
     }
+}
+
+int path_absolute(const char *path, char **ret, ctcd_error **err) {
+    char here[PATH_MAX] = "/";
+    if (*path != '/' && !getcwd(here, sizeof here))
+        return error_system(err, errno, "the current folder");
+    char *joined = path_join(here, path);
+    if (!joined)
+        return error_nomem(err);
+    *ret = joined;
+    return 0;
 }
 
 char *path_join(const char *folder, const char *name) {

@@ -37,28 +37,11 @@ static char *default_path(void) {
     return path_join(setting("HOME"), ".local/state/ctcd");
 }
 
-static int absolute(const char *path, char **ret, ctcd_error **err) {
-    _cleanup_(mem_free_ptr) char *here = NULL;
-    if (*path != '/') {
-        char cwd[PATH_MAX];
-        if (!getcwd(cwd, sizeof cwd))
-            return error_system(err, errno, "the current folder");
-        here = mem_copy_text(cwd);
-        if (!here)
-            return error_nomem(err);
-    }
-    char *joined = path_join(here ? here : "/", path);
-    if (!joined)
-        return error_nomem(err);
-    *ret = joined;
-    return 0;
-}
-
 int store_home_path(const char *home, char **ret, ctcd_error **err) {
     if (!home || !*home)
         home = setting("CTCD_HOME");
     if (home)
-        return absolute(home, ret, err);
+        return path_absolute(home, ret, err);
     const char *state = setting("XDG_STATE_HOME");
     const char *user = setting("HOME");
     if (!(state && *state == '/') && !(user && *user == '/'))

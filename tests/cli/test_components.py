@@ -38,6 +38,16 @@ class Register(support.HomeCase):
         self.assertIn("ml", said.err)
         self.home.run("artifact-store", "register", "ml", "--flavor=local")  # of another type: its own
 
+    def test_relative_files(self):
+        """They mean the folder where they were given: a daemon runs in another one."""
+        self.home.run("model-deployer", "register", "ml", "-f", "mlflow", "--python=venv/bin/python",
+                      "--tracking-token=file:token")
+        here = os.path.realpath(self.home.folder)
+        self.assertEqual(self.home.json("model-deployer", "describe", "ml")["options"],
+                         {"python": here + "/venv/bin/python", "tracking_token": "file:%s/token" % here})
+        made = self.home.json("model-deployer", "update", "ml", "--python=python3", "--tracking-token=env:TOKEN")
+        self.assertEqual(made["options"], {"python": "python3", "tracking_token": "env:TOKEN"})
+
     def test_flavor_is_missing(self):
         said = self.home.run("model-deployer", "register", "ml", status=2)
         self.assertIn("mlflow", said.err)
