@@ -157,6 +157,12 @@ static const struct option_spec create_options[] = {
     {0},
 };
 
+static const struct option_spec doctor_options[] = {
+    {"fix", 0, NULL, "mend what can be mended"},
+    {"timeout", 't', "TIME", "of each operation that is resumed; default 5m"},
+    {0},
+};
+
 static const struct option_spec next_options[] = {
     {"interval", 0, "TIME", "60s, 15m, 24h: fires at start + k * interval"},
     {"timezone", 0, "ZONE", "UTC"},
@@ -478,6 +484,18 @@ const struct command commands[] = {
      .more =
          "For the textfile collector of the node exporter. A FILE is there whole or not at all.",
      .examples = "ctcd metrics --output /var/lib/node_exporter/ctcd.prom"},
+    {.verb = "doctor",
+     .summary = "what is wrong with the home; --fix mends it",
+     .options = doctor_options,
+     .run = cmd_doctor,
+     .flags = COMMAND_READS | COMMAND_NO_HOME,
+     .more =
+         "Ends with 0 for a healthy home, else with 1. Nothing is changed without --fix; with it, "
+         "operations\n"
+         "that died are resumed or undone, processes that belong to nothing are killed, and "
+         "permissions\n"
+         "mended: then it ends with 1 only where something is left.",
+     .examples = "ctcd doctor\nctcd doctor --fix"},
     {.verb = "completion",
      .arguments = "bash|zsh|fish",
      .summary = "a script that lets a shell complete ctcd's command lines",

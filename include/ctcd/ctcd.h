@@ -13,6 +13,7 @@
 #include <ctcd/deployer.h>
 #include <ctcd/error.h>
 #include <ctcd/event.h>
+#include <ctcd/house.h>
 #include <ctcd/list.h>
 #include <ctcd/op.h>
 #include <ctcd/pipeline.h>

@@ -97,6 +97,9 @@ typedef struct ctcd_model_deployer_vtable {
         what is deployed. After the switch, in time of its own (15 s), and perhaps again for the same
         revision. Its failure is a warning: the deploy has succeeded. */
     int (*announce)(void *impl, ctcd_call *call, const ctcd_revision *revision);
+    /** Optional: has this machine all that the back end needs to start servers? Changes nothing; fails with
+        what is missing and what to do. */
+    int (*examine)(void *impl, ctcd_call *call);
 } ctcd_model_deployer_vtable;
 
 /**

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static const char *const METHOD_NAMES[] = {"open",   "validate", "apply",   "observe",
-                                           "remove", "logs",     "predict", "announce"};
+static const char *const METHOD_NAMES[] = {"open", "validate", "apply",    "observe", "remove",
+                                           "logs", "predict",  "announce", "examine"};
 
 /* ---- the end ---- */
 
@@ -112,6 +112,8 @@ static int enter_method(ctcd_call *call) {
         return t->predict(impl, call, a->revision, call->body, a->text);
     case CALL_ANNOUNCE:
         return t->announce(impl, call, a->revision);
+    case CALL_EXAMINE:
+        return t->examine(impl, call);
     }
     return CTCD_E_PLUGIN;
 }
@@ -212,7 +214,7 @@ static void call_enter(struct loop_task *task) {
 int call_supported(const struct backend *backend, enum call_method method, ctcd_error **err) {
     const ctcd_model_deployer_vtable *t = &backend->flavor->table;
     if ((method == CALL_LOGS && !t->logs) || (method == CALL_PREDICT && !t->predict) ||
-        (method == CALL_ANNOUNCE && !t->announce))
+        (method == CALL_ANNOUNCE && !t->announce) || (method == CALL_EXAMINE && !t->examine))
         return error_set(err, CTCD_E_NOT_SUPPORTED, NULL, "the back end %s has no %s",
                          backend->flavor->name, METHOD_NAMES[method]);
     return 0;

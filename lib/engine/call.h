@@ -24,6 +24,7 @@ enum call_method {
     CALL_LOGS,
     CALL_PREDICT,
     CALL_ANNOUNCE,
+    CALL_EXAMINE,
 };
 
 /* What a look found. Owned texts, NULL = nothing was said. */

@@ -84,8 +84,12 @@ void context_free(ctcd_context *ctx) {
 }
 
 int context_store(ctcd_context *ctx, struct store **ret, ctcd_error **err) {
+    return context_store_as(ctx, ctx->flags & CTCD_CONTEXT_EXISTING ? STORE_MUST_EXIST : 0, ret,
+                            err);
+}
+
+int context_store_as(ctcd_context *ctx, uint32_t flags, struct store **ret, ctcd_error **err) {
     if (!ctx->store) {
-        uint32_t flags = ctx->flags & CTCD_CONTEXT_EXISTING ? STORE_MUST_EXIST : 0;
         struct store *store = NULL;
         int rc = store_open(ctx->wanted_home, flags, context_wall(ctx), &store, err);
         if (rc)

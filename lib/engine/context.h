@@ -60,6 +60,8 @@ ctcd_context *context_unref(ctcd_context *ctx);
 
 /* The opened store; opens (and makes) the home at the first call. */
 int context_store(ctcd_context *ctx, struct store **ret, ctcd_error **err);
+/* The same with STORE_* flags, where it is not open yet. */
+int context_store_as(ctcd_context *ctx, uint32_t flags, struct store **ret, ctcd_error **err);
 /* Absolute path HOME/a/b... (NULL-terminated parts); owned; NULL = out of memory. The home is open. */
 char *context_path(const ctcd_context *ctx, ...) __attribute__((sentinel));
 /* ctcd-shim: beside libctcd.so (or the program that holds it), else the installed one. */

@@ -7,7 +7,7 @@
 
    GENERATION (> 0) grows with every start in one DIR. Only mutations call child_start, child_fence,
    child_signal and child_kill_marked, and only one of them at a time (the caller's lock file).
-   process_start.c starts, process_look.c asks and signals, process_listen.c listens. */
+   process_start.c starts, process_look.c asks and signals, process_find.c finds, process_listen.c listens. */
 #ifndef CTCD_IO_PROCESS_H
 #define CTCD_IO_PROCESS_H
 
@@ -107,6 +107,26 @@ int child_fence(const char *dir, int64_t generation, ctcd_error **err);
    ret_count (may be NULL): how many were found; call again until it is 0. Never the caller itself.
    Blocks for some milliseconds, rarely for 200. */
 int child_kill_marked(const char *marker, size_t *ret_count, ctcd_error **err);
+
+/* Processes that carry a marker and belong to a home: they work in it, were told of it, or are shims of
+   a DIR in it (so the same UUIDs in a copy of the home are not taken for these). By /proc, of this user. */
+struct child_process {
+    pid_t pid; /* for showing only */
+    char *marker;
+    bool shim;
+    char *dir; /* of a shim; NULL = not told */
+    int64_t generation;
+};
+struct child_processes {
+    struct child_process *items;
+    size_t count;
+};
+void child_processes_done(struct child_processes *all); /* for _cleanup_ */
+/* home: absolute, without links. Never the caller itself. */
+int child_find(const char *home, struct child_processes *ret, ctcd_error **err);
+/* Only those with this marker. */
+int child_find_marked(const char *home, const char *marker, struct child_processes *ret,
+                      ctcd_error **err);
 
 /* A listening TCP socket (O_CLOEXEC) to hand over as listen_fd. host: an address, or "localhost"; names
    are resolved, which may block. port 0: the system chooses. CTCD_E_EXISTS: the port is taken. */

@@ -125,7 +125,7 @@ static int trace_of_store(const char *folder, const char **ret, ctcd_error **err
     return CTCD_NONE;
 }
 
-static int look_at_file(const char *store, ctcd_error **err) {
+static int look_at_file(const char *store, uint32_t flags, ctcd_error **err) {
     struct stat st;
     if (lstat(store, &st))
         return errno == ENOENT ? CTCD_NONE : error_system(err, errno, "%s", store);
@@ -135,19 +135,20 @@ static int look_at_file(const char *store, ctcd_error **err) {
     if (st.st_size == 0)
         return error_set(err, CTCD_E_CORRUPT, restore_hint, "the store %s is empty", store);
     int rc = check_owner(store, &st, err);
-    if (!rc && (st.st_mode & 07777) != 0600 && chmod(store, 0600))
+    if (!rc && !(flags & STORE_AS_IT_IS) && (st.st_mode & 07777) != 0600 && chmod(store, 0600))
         rc = error_system(err, errno, "%s", store);
     return rc;
 }
 
-int home_look(const char *folder, const char *store, ctcd_error **err) {
-    int rc = look_at_file(store, err);
+int home_look(const char *folder, const char *store, uint32_t flags, ctcd_error **err) {
+    int rc = look_at_file(store, flags, err);
     const char *trace = NULL;
     if (rc == CTCD_NONE)
         rc = trace_of_store(folder, &trace, err);
     if (rc || !trace)
         return rc;
-    rc = look_at_file(store, err); /* somebody may have made all of it between the two looks */
+    rc = look_at_file(store, flags,
+                      err); /* somebody may have made all of it between the two looks */
     if (rc != CTCD_NONE)
         return rc;
     return error_set(err, CTCD_E_CORRUPT, restore_hint, "the store %s is gone, but there is %s/%s",
@@ -262,7 +263,7 @@ int home_make_store(const char *folder, const char *store, int64_t now_ms, ctcd_
     if (!rc)
         rc = give_name(path, store, &why);
     remove_new(path);
-    if (rc && look_at_file(store, NULL) == 0)
+    if (rc && look_at_file(store, 0, NULL) == 0)
         return 0;
     if (!rc) {
         remove_all_new(folder);

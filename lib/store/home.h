@@ -11,7 +11,7 @@
    *ret: its path without links, owned. */
 int home_folder(const char *path, uint32_t flags, char **ret, ctcd_error **err);
 /* The store is there and may be opened: 0. CTCD_NONE: there is none, and never was one. */
-int home_look(const char *folder, const char *store, ctcd_error **err);
+int home_look(const char *folder, const char *store, uint32_t flags, ctcd_error **err);
 /* Makes the store, complete or not at all. Somebody else being faster is success. */
 int home_make_store(const char *folder, const char *store, int64_t now_ms, ctcd_error **err);
 

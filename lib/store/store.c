@@ -30,10 +30,14 @@ static int count_store(struct store *store, ctcd_error **err) {
 }
 
 /* Ours, of a version we know, brought up to date. */
-static int open_checked(struct store *store, const char *path, ctcd_error **err) {
+static int open_checked(struct store *store, const char *path, uint32_t flags, ctcd_error **err) {
     int rc = db_open(path, &store->db, err);
     if (!rc)
         rc = schema_ask(store->db, &schema_ctcd, path, err);
+    if (rc == CTCD_AGAIN && (flags & STORE_AS_IT_IS))
+        return error_set(err, CTCD_E_NOT_SUPPORTED,
+                         "any command that opens it brings it up to date",
+                         "the store %s has the schema of an older libctcd", path);
     if (rc == CTCD_AGAIN)
         rc = schema_upgrade(store->db, &schema_ctcd, path, err);
     return rc ? rc : db_use_wal(store->db, err);
@@ -41,7 +45,7 @@ static int open_checked(struct store *store, const char *path, ctcd_error **err)
 
 static int find_or_make(const char *folder, const char *path, uint32_t flags, int64_t now_ms,
                         ctcd_error **err) {
-    int rc = home_look(folder, path, err);
+    int rc = home_look(folder, path, flags, err);
     if (rc != CTCD_NONE)
         return rc;
     if (flags & STORE_MUST_EXIST)
@@ -69,7 +73,7 @@ int store_open(const char *home, uint32_t flags, int64_t now_ms, struct store **
         return error_nomem(err);
     rc = find_or_make(store->home, path, flags, now_ms, err);
     if (!rc)
-        rc = open_checked(store, path, err);
+        rc = open_checked(store, path, flags, err);
     if (!rc)
         *ret = mem_steal(&store);
     return rc;

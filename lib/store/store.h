@@ -22,6 +22,9 @@ struct store;
 
 #define STORE_MUST_EXIST 1u /* looking must not make a home: CTCD_E_NOT_FOUND where there is none */
 
+#define STORE_AS_IT_IS                                                                             \
+    2u /* with MUST_EXIST: modes stay as they are; a schema that is older: NOT_SUPPORTED */
+
 #define STORE_WAIT_MS                                                                              \
     10000 /* how long a write waits for another process's, unless told otherwise */
 #define STORE_MAX_TEXT (16 << 20) /* longer texts are refused, CTCD_E_TOO_LARGE */

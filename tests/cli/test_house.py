@@ -2,7 +2,11 @@
 
 import json
 import os
+import shutil
+import signal
+import socket
 import sqlite3
+import stat
 import sys
 import unittest
 
@@ -48,6 +52,226 @@ class Pipelines(House):
         self.assertEqual(self.home.run("pipeline", "list", "-o", "name").out, "bad\ngood\n")
         self.store("UPDATE pipelines SET spec = 'no JSON' WHERE name = 'bad'")
         self.assertIn("problem", self.home.json("pipeline", "list")[0])
+
+
+class Doctor(House):
+    def doctor(self, *args, status=1):
+        return self.home.run("doctor", *args, "-o", "json", status=status).json
+
+    def fixed(self, *kinds):
+        """--fix mends exactly these, and then the home is healthy."""
+        found = self.doctor("--fix", status=0)
+        self.assertEqual([f["kind"] for f in found], list(kinds), found)
+        self.assertTrue(all(f["fixed"] and f["fixable"] and not f["next"] for f in found), found)
+        self.assertEqual(self.doctor(status=0), [])
+
+    def value(self, sql, *values):
+        db = sqlite3.connect(os.path.join(self.home.path, "ctcd.db"))
+        row = db.execute(sql, values).fetchone()
+        db.close()
+        return row and row[0]
+
+    def kill(self, process):
+        process.kill()
+        process.wait()
+
+    def servers(self):
+        return [c for c in self.home.processes().values() if "stand-in" in c and "ctcd-shim" not in c]
+
+    def interrupted(self, phase, *argv):
+        """The command dies in this phase of its operation, when its server has begun."""
+        count = len(self.servers())
+        process = self.home.start(*argv)
+        support.wait_for(lambda: len(self.servers()) == count + 1)
+        support.wait_for(lambda: self.value("SELECT 1 FROM operations WHERE open AND phase = ?", phase))
+        self.kill(process)
+
+    def test_healthy(self):
+        self.assertEqual(self.home.run("doctor").out, "The home is healthy.\n")
+        self.deploy(self.model())
+        self.home.run("pipeline", "run", self.pipeline("p"))
+        self.assertEqual(self.doctor(status=0), [])
+        self.assertEqual(self.doctor("--fix", status=0), [])
+        self.home.run("served-models", "stop", self.uuid())
+        self.assertEqual(self.doctor(status=0), [])
+
+    def test_no_home(self):
+        path = os.path.join(self.home.folder, "other")
+        self.home.run("doctor", "--home", path, status=3)
+        self.home.run("doctor", "--fix", status=3, env={"CTCD_HOME": "", "XDG_STATE_HOME": path})
+        self.assertFalse(os.path.exists(path))
+
+    def test_permissions(self):
+        self.deploy(self.model())
+        log = os.path.join(self.home.path, "services", self.uuid(), "r1", "log")
+        store = os.path.join(self.home.path, "ctcd.db")
+        for path, mode in ((self.home.path, 0o755), (store, 0o644), (log, 0o666)):
+            os.chmod(path, mode)
+        found = self.doctor()
+        self.assertEqual([(f["kind"], f["where"], f["severity"], f["fixed"]) for f in found],
+                         [("permissions", self.home.path, "warning", False),
+                          ("permissions", store, "warning", False), ("permissions", log, "error", False)])
+        modes = lambda: [stat.S_IMODE(os.stat(p).st_mode) for p in (self.home.path, store, log)]
+        self.assertEqual(modes(), [0o755, 0o644, 0o666], "nothing is changed without --fix")
+        self.fixed("permissions", "permissions", "permissions")
+        self.assertEqual(modes(), [0o700, 0o600, 0o600])
+        os.chmod(self.home.path, 0o777)
+        self.assertEqual([f["severity"] for f in self.doctor()], ["error"], "the store is not opened then")
+        self.fixed("permissions")
+
+    def test_store(self):
+        store = os.path.join(self.home.path, "ctcd.db")
+        self.store("PRAGMA foreign_keys = OFF", "INSERT INTO stack_components VALUES (99, 'orchestrator', 'default')")
+        (found,) = self.doctor()
+        self.assertEqual((found["kind"], found["where"], found["fixable"]), ("store", store, False))
+        self.assertIn("stack_components", found["message"])
+        self.assertIn("backup", found["next"])
+        self.doctor("--fix")
+        self.store("DELETE FROM stack_components WHERE stack_id = 99", "PRAGMA user_version = 99")
+        (found,) = self.doctor()
+        self.assertEqual(found["kind"], "schema")
+        self.store("PRAGMA user_version = %d" % self.version, "CREATE TABLE holes (x)", "CREATE INDEX hole ON holes (x)",
+                   "PRAGMA writable_schema = ON", "DELETE FROM sqlite_schema WHERE name = 'hole'")
+        (found,) = self.doctor()
+        self.assertIn("never used", found["message"])
+
+    def setUp(self):
+        super().setUp()
+        self.version = self.value("PRAGMA user_version")
+
+    def test_a_deploy_that_died_over_an_incumbent_is_undone(self):
+        self.deploy(self.model(1))
+        self.interrupted("starting", "deploy", self.model(2, "ready-after 600000"), "--model-name", "digits")
+        before = self.home.processes()
+        (found,) = self.doctor()
+        self.assertEqual((found["kind"], found["where"]), ("operation", self.uuid()))
+        self.assertEqual(self.home.processes(), before, "nothing is changed without --fix")
+        self.fixed("operation")
+        (service,) = self.services()
+        self.assertEqual((service["revision"], service["state"]), (1, "active"))
+        self.assertEqual(self.home.run("predict", self.uuid(), "--data", "[[1]]").json["predictions"], [1])
+
+    def test_a_first_deploy_that_died_is_resumed(self):
+        self.interrupted("starting", "deploy", self.model(7, "ready-after 1000"), "--model-name", "digits")
+        self.fixed("operation")
+        (service,) = self.services()
+        self.assertEqual((service["revision"], service["state"]), (1, "active"))
+
+    def test_a_first_deploy_that_cannot_be_resumed_stays_listed(self):
+        model = self.model(7, "ready-after 600000")
+        self.interrupted("starting", "deploy", model, "--model-name", "digits")
+        self.home.file(os.path.relpath(os.path.join(model, "behaviour"), self.home.folder), "exit 3\n")
+        self.fixed("operation")
+        (service,) = self.services()
+        self.assertEqual((service["revision"], service["state"]), (0, "error"))
+
+    def test_one_that_goes_on_is_left_alone(self):
+        process = self.home.start("deploy", self.model(7, "ready-after 600000"), "--model-name", "digits")
+        support.wait_for(lambda: self.value("SELECT 1 FROM operations WHERE open"))
+        support.wait_for(lambda: self.home.processes())
+        self.assertEqual(self.doctor("--fix", status=0), [])
+        self.assertIsNone(process.poll())
+        process.terminate()
+        process.wait()
+
+    def test_a_server_whose_service_is_gone(self):
+        self.deploy(self.model(1), name="kept")
+        self.deploy(self.model(2), name="gone")
+        uuid = self.home.json("served-models", "list", "--model", "gone")[0]["uuid"]
+        url = self.home.json("served-models", "list", "--model", "gone")[0]["prediction_url"]
+        before = len(self.home.processes())
+        self.store("PRAGMA foreign_keys = ON", ("DELETE FROM services WHERE uuid = ?", (uuid,)))
+        (found,) = self.doctor()
+        self.assertEqual((found["kind"], found["severity"]), ("process", "error"))
+        self.assertRegex(found["where"], r"process \d+")
+        self.assertIn("(shim)", found["where"])
+        self.assertIn(uuid, found["message"])
+        self.assertEqual(len(self.home.processes()), before, "nothing is changed without --fix")
+        self.fixed("process")
+        self.assertEqual([s["model_name"] for s in self.services() if s["state"] == "active"], ["kept"])
+        with self.assertRaises(OSError):
+            support._direct.open(url)
+
+    def test_a_server_of_another_start(self):
+        self.deploy(self.model(1))
+        self.store("UPDATE revisions SET state = 'stopped'")
+        (found,) = self.doctor()
+        self.assertIn("taken down", found["message"])
+        self.store("UPDATE revisions SET state = 'serving', generation = generation + 1")
+        (found,) = self.doctor()
+        self.assertIn("started anew", found["message"])
+        self.fixed("process")
+
+    def test_of_another_home_nothing_is_touched(self):
+        """A copy of the home has the same UUIDs."""
+        self.deploy(self.model(1))
+        copy = os.path.join(self.home.folder, "copy")
+        shutil.copytree(self.home.path, copy)
+        db = sqlite3.connect(os.path.join(copy, "ctcd.db"))
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("DELETE FROM services")
+        db.commit()
+        db.close()
+        self.home.run("doctor", "--fix", "--home", copy)
+        self.assertEqual(self.services()[0]["state"], "active")
+
+    def test_runs_and_steps(self):
+        fifo = os.path.join(self.home.folder, "begun")
+        os.mkfifo(fifo)
+        pipeline = self.home.file("long.yaml", "pipeline: long\nsteps:\n  my-step:\n    command:"
+                                  " [sh, -c, 'echo >%s; exec sleep 600']\n" % fifo)
+        process = self.home.start("pipeline", "run", pipeline)
+        with open(fifo) as f:
+            f.read()
+        self.assertEqual(self.doctor("--fix", status=0), [], "it is carried out")
+        self.kill(process)
+        (found,) = self.doctor("--fix")
+        self.assertEqual((found["kind"], found["where"], found["fixed"]),
+                         ("run", self.home.json("run", "list")[0]["name"], False))
+        self.assertIn("ctcd daemon", found["next"])
+        self.store("UPDATE runs SET status = 'failed'", "UPDATE step_runs SET status = 'failed'")
+        (found,) = self.doctor()
+        self.assertEqual(found["kind"], "process")
+        self.assertIn("step my-step", found["message"])
+        self.fixed("process")
+        self.assertEqual(self.home.processes(), {})
+
+    def test_a_port_that_somebody_else_took(self):
+        self.deploy(self.model(1))
+        port = int(self.services()[0]["prediction_url"].split(":")[2].split("/")[0])
+        for pid in self.home.processes():
+            os.kill(pid, signal.SIGKILL)
+        support.wait_for(lambda: not self.home.processes())
+        self.assertEqual(self.doctor(status=0), [], "nobody answers there")
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(("127.0.0.1", port))
+            other.listen()
+            (found,) = self.doctor()
+            self.assertEqual((found["kind"], found["where"], found["fixable"]), ("port", self.uuid(), False))
+            self.assertIn(str(port), found["message"])
+            self.home.run("served-models", "start", self.uuid())
+            self.assertEqual(self.doctor(status=0), [], "it has another one")
+
+    def test_programs(self):
+        root = os.path.join(self.home.folder, "venv")
+        self.home.file("venv/pyvenv.cfg", "include-system-site-packages = false\n")
+        self.home.file("venv/lib/python3.11/site-packages/pip/x", "")
+        python = self.home.file("venv/bin/python", "#!/bin/sh\n")
+        self.home.run("model-deployer", "register", "other", "--flavor=mlflow", "--python", python)
+        self.home.run("stack", "register", "other", "-m", "default", "-a", "default", "-o", "default", "-d", "other")
+        self.assertEqual(self.doctor(status=0), [], "that stack is not the active one")
+        self.home.run("stack", "set", "other")
+        (found,) = self.doctor()
+        self.assertEqual((found["kind"], found["where"]), ("program", "other"))
+        self.assertIn("is not a program", found["message"])
+        os.chmod(python, 0o755)
+        self.assertIn("no MLflow", self.doctor()[0]["message"])
+        self.home.file("venv/lib/python3.11/site-packages/mlflow_skinny-3.17.2.dist-info/METADATA", "")
+        self.assertEqual(self.doctor(status=0), [])
+        shutil.rmtree(root)
+        said = self.home.run("doctor", status=1).out
+        self.assertRegex(said, r"^error: other: .*there is no .*\n  next: .*\n$")
 
 
 if __name__ == "__main__":

@@ -59,5 +59,6 @@ int mlflow_remove(void *impl, ctcd_call *call, const ctcd_revision *revision,
 int mlflow_predict(void *impl, ctcd_call *call, const ctcd_revision *revision, const char *body,
                    ctcd_text *out);                                              /* predict.c */
 int mlflow_announce(void *impl, ctcd_call *call, const ctcd_revision *revision); /* announce.c */
+int mlflow_examine(void *impl, ctcd_call *call);                                 /* examine.c */
 
 #endif

@@ -230,4 +230,5 @@ const ctcd_model_deployer_vtable MLFLOW_DEPLOYER = {
     .logs = logs,
     .predict = mlflow_predict,
     .announce = mlflow_announce,
+    .examine = mlflow_examine,
 };

@@ -1,0 +1,69 @@
+/**
+ * @file house.h
+ * Keeping house: what is wrong with a home and mending it.
+ */
+#ifndef CTCD_HOUSE_H
+#define CTCD_HOUSE_H
+
+#include <ctcd/list.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** @name Looking for what is wrong. @{ */
+
+/** As @p flags of ctcd_doctor_examine(): mend what can be mended. */
+#define CTCD_DOCTOR_FIX 0x1u
+
+/**
+ * Examines a home: store, permissions, file system, disk space, operations that died half way, runs that nobody
+ * carries out, processes that belong to nothing any more, ports that somebody else took, programs that the
+ * active stack's deployer needs.
+ *
+ * Without CTCD_DOCTOR_FIX nothing is changed, not even the home's modes, which other calls mend in passing;
+ * so it is best called before any other call opens the home. With it, what is fixable is mended in order:
+ * permissions, then operations (resumed where there is no incumbent, or where they were to start or stop
+ * something; else undone), then processes (killed). Mending goes through the same locks and journal as everything
+ * else; it may be interrupted and begun again.
+ *
+ * @param flags       CTCD_DOCTOR_FIX or 0.
+ * @param timeout_ms  Of each operation that is resumed, > 0; < 0 = 300000.
+ * @param ret_list    All that was found, also what was mended (ctcd_finding_fixed()). Empty = healthy. Untouched
+ *                    on failure.
+ * @retval CTCD_E_NOT_FOUND  There is no home.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_doctor_examine(ctcd_context *ctx, uint32_t flags, int64_t timeout_ms,
+                                 ctcd_list **ret_list, ctcd_error **err);
+/** Takes a reference. @return @p finding. @threads Any. @since 0.1 */
+CTCD_API ctcd_finding *ctcd_finding_ref(ctcd_finding *finding);
+/** Drops a reference; accepts NULL. @return NULL. @threads Any. @since 0.1 */
+CTCD_API ctcd_finding *ctcd_finding_unref(ctcd_finding *finding);
+/**
+ * What kind of thing is wrong: "store", "schema", "permissions", "file_system", "disk_space", "operation", "run",
+ * "process", "port", "program". More may be added. Texts are borrowed; "" for NULL.
+ * @threads Any. @since 0.1
+ */
+CTCD_API const char *ctcd_finding_kind(const ctcd_finding *finding);
+/** "error": something does not work, or data are in danger; "warning": something may come of it. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_finding_severity(const ctcd_finding *finding);
+/** A path, a UUID, the name of a run or component, a process. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_finding_where(const ctcd_finding *finding);
+/** One line for a person. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_finding_message(const ctcd_finding *finding);
+/** What to do; "" where it was mended. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_finding_next(const ctcd_finding *finding);
+/** Can CTCD_DOCTOR_FIX mend it? 1 or 0. @threads Any. @since 0.1 */
+CTCD_API int ctcd_finding_fixable(const ctcd_finding *finding);
+/** Was it mended by this call? 1 or 0. @threads Any. @since 0.1 */
+CTCD_API int ctcd_finding_fixed(const ctcd_finding *finding);
+/** As ctcd_list_format(); "name" is the place. @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_finding_format(const ctcd_finding *finding, const char *format, char **ret_text,
+                                 ctcd_error **err);
+/** @} */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,69 @@
+/* ctcd_doctor_*, ctcd_finding_*: see <ctcd/house.h>. */
+#include "api/gate.h"
+#include "engine/deploy.h"
+#include "engine/doctor.h"
+
+CTCD_API int ctcd_doctor_examine(ctcd_context *ctx, uint32_t flags, int64_t timeout_ms,
+                                 ctcd_list **ret_list, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx, err);
+    if (rc)
+        return rc;
+    if (!ret_list)
+        rc = gate_missing(&gate, "ret_list");
+    else if (flags & ~CTCD_DOCTOR_FIX)
+        rc = gate_invalid(&gate, "flags has unknown bits");
+    else
+        rc = gate_timeout(&gate, &timeout_ms, DEPLOY_TIMEOUT_MS, false);
+    if (!rc)
+        rc = gate_wait(&gate);
+    if (!rc)
+        rc = doctor_examine(ctx, flags, timeout_ms, ret_list, err);
+    return gate_leave(&gate, rc);
+}
+
+CTCD_API ctcd_finding *ctcd_finding_ref(ctcd_finding *finding) {
+    return object_ref(finding);
+}
+
+CTCD_API ctcd_finding *ctcd_finding_unref(ctcd_finding *finding) {
+    return object_unref(finding);
+}
+
+CTCD_API const char *ctcd_finding_kind(const ctcd_finding *finding) {
+    return finding ? finding->kind : "";
+}
+
+CTCD_API const char *ctcd_finding_severity(const ctcd_finding *finding) {
+    return finding ? finding->severity : "";
+}
+
+CTCD_API const char *ctcd_finding_where(const ctcd_finding *finding) {
+    return finding ? finding->where : "";
+}
+
+CTCD_API const char *ctcd_finding_message(const ctcd_finding *finding) {
+    return finding ? finding->message : "";
+}
+
+CTCD_API const char *ctcd_finding_next(const ctcd_finding *finding) {
+    return finding ? finding->next : "";
+}
+
+CTCD_API int ctcd_finding_fixable(const ctcd_finding *finding) {
+    return finding ? finding->fixable : 0;
+}
+
+CTCD_API int ctcd_finding_fixed(const ctcd_finding *finding) {
+    return finding ? finding->fixed : 0;
+}
+
+CTCD_API int ctcd_finding_format(const ctcd_finding *finding, const char *format, char **ret_text,
+                                 ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, finding ? finding->object.ctx : NULL, err);
+    if (rc)
+        return rc;
+    rc = gate_need(&gate, "format", format, "ret_text", ret_text, NULL);
+    return gate_leave(&gate, rc ? rc : object_format(finding, format, ret_text, err));
+}

@@ -1,0 +1,77 @@
+/* Keeping house through the API: what a doctor says of a home, and of arguments. */
+#include "api.h"
+
+#include <sys/stat.h>
+
+static ctcd_list *list;
+
+static void teardown(void) {
+    list = ctcd_list_unref(list);
+    api_close();
+}
+
+static size_t examine(uint32_t flags) {
+    list = ctcd_list_unref(list);
+    ok(ctcd_doctor_examine(ctx, flags, -1, &list, &err));
+    return ctcd_list_count(list);
+}
+
+START_TEST(doctor_of_nothing) {
+    fails(ctcd_doctor_examine(ctx, 0, -1, &list, &err), CTCD_E_NOT_FOUND);
+    fails(ctcd_doctor_examine(ctx, CTCD_DOCTOR_FIX, -1, &list, &err), CTCD_E_NOT_FOUND);
+    ck_assert_ptr_null(list);
+    ck_assert_int_ne(access(api_home, F_OK), 0);
+}
+END_TEST
+
+START_TEST(doctor_finds_and_mends) {
+    ok(ctcd_context_open(ctx, &err));
+    ck_assert_uint_eq(examine(0), 0);
+    ck_assert_int_eq(chmod(api_home, 0750), 0);
+    ck_assert_uint_eq(examine(0), 1);
+    ctcd_finding *finding = ctcd_list_finding(list, 0);
+    ck_assert_str_eq(ctcd_finding_kind(finding), "permissions");
+    ck_assert_str_eq(ctcd_finding_severity(finding), "warning");
+    ck_assert_str_eq(ctcd_finding_where(finding), ctcd_context_home(ctx));
+    ck_assert_has(ctcd_finding_message(finding), "0750");
+    ck_assert_has(ctcd_finding_next(finding), "chmod");
+    ck_assert_int_eq(ctcd_finding_fixable(finding), 1);
+    ck_assert_int_eq(ctcd_finding_fixed(finding), 0);
+    ck_assert_ptr_null(ctcd_list_finding(list, 1));
+    ck_assert_ptr_null(ctcd_list_event(list, 0));
+    char *text = NULL;
+    ok(ctcd_finding_format(finding, "json", &text, &err));
+    ck_assert_has(text, "\"kind\": \"permissions\"");
+    ctcd_free(text);
+    ctcd_finding_ref(finding);
+    ck_assert_uint_eq(examine(CTCD_DOCTOR_FIX), 1);
+    ck_assert_int_eq(ctcd_finding_fixed(ctcd_list_finding(list, 0)), 1);
+    ck_assert_str_eq(ctcd_finding_next(ctcd_list_finding(list, 0)), "");
+    ck_assert_int_eq(ctcd_finding_fixed(finding), 0);
+    ck_assert_ptr_null(ctcd_finding_unref(finding));
+    ck_assert_uint_eq(examine(0), 0);
+}
+END_TEST
+
+START_TEST(wrong_arguments) {
+    char *text = NULL;
+    fails(ctcd_doctor_examine(NULL, 0, -1, &list, &err), CTCD_E_INVALID);
+    fails(ctcd_doctor_examine(ctx, 2, -1, &list, &err), CTCD_E_INVALID);
+    fails(ctcd_doctor_examine(ctx, 0, 0, &list, &err), CTCD_E_INVALID);
+    fails(ctcd_doctor_examine(ctx, 0, -1, NULL, &err), CTCD_E_INVALID);
+    fails(ctcd_finding_format(NULL, "json", &text, &err), CTCD_E_INVALID);
+    ck_assert_ptr_null(list);
+    ck_assert_str_eq(ctcd_finding_kind(NULL), "");
+    ck_assert_str_eq(ctcd_finding_severity(NULL), "");
+    ck_assert_str_eq(ctcd_finding_where(NULL), "");
+    ck_assert_str_eq(ctcd_finding_message(NULL), "");
+    ck_assert_str_eq(ctcd_finding_next(NULL), "");
+    ck_assert_int_eq(ctcd_finding_fixable(NULL), 0);
+    ck_assert_int_eq(ctcd_finding_fixed(NULL), 0);
+    ck_assert_ptr_null(ctcd_finding_ref(NULL));
+    ck_assert_ptr_null(ctcd_finding_unref(NULL));
+}
+END_TEST
+
+SUITE_MAIN_WITH("house", api_open, teardown, doctor_of_nothing, doctor_finds_and_mends,
+                wrong_arguments)
