@@ -163,6 +163,11 @@ static const struct option_spec doctor_options[] = {
     {0},
 };
 
+static const struct option_spec restore_options[] = {
+    {"force", 0, NULL, "in the place of the store that is there"},
+    {0},
+};
+
 static const struct option_spec next_options[] = {
     {"interval", 0, "TIME", "60s, 15m, 24h: fires at start + k * interval"},
     {"timezone", 0, "ZONE", "UTC"},
@@ -496,6 +501,26 @@ const struct command commands[] = {
          "permissions\n"
          "mended: then it ends with 1 only where something is left.",
      .examples = "ctcd doctor\nctcd doctor --fix"},
+    {.verb = "backup",
+     .arguments = "FILE",
+     .summary = "copies all records into one file, also while others work",
+     .run = cmd_backup,
+     .flags = COMMAND_READS | COMMAND_TEXT,
+     .more = "Schedules, runs, decisions, services, components and events are in it; models (also "
+             "downloaded ones),\n"
+             "run folders with their artifacts, and logs are not.",
+     .examples = "ctcd backup /backups/ctcd.db"},
+    {.verb = "restore",
+     .arguments = "FILE",
+     .summary = "makes a home from a backup",
+     .options = restore_options,
+     .run = cmd_restore,
+     .flags = COMMAND_NO_HOME | COMMAND_TEXT,
+     .more =
+         "Nobody may use the home. Services come back stopped, runs that were under way are "
+         "abandoned;\n"
+         "schedules go on with the next daemon, so the home that was backed up should have none.",
+     .examples = "ctcd restore /backups/ctcd.db --home /srv/ctcd"},
     {.verb = "completion",
      .arguments = "bash|zsh|fish",
      .summary = "a script that lets a shell complete ctcd's command lines",

@@ -1,4 +1,4 @@
-/* Keeping house: doctor. */
+/* Keeping house: doctor, backup, restore. */
 #include <stdlib.h>
 
 #include "output.h"
@@ -43,4 +43,18 @@ int cmd_doctor(struct request *req, ctcd_error **err) {
         if (!ctcd_finding_fixed(ctcd_list_finding(list, i)))
             return EXIT_FAILED;
     return 0;
+}
+
+int cmd_backup(struct request *req, ctcd_error **err) {
+    return ctcd_home_backup(req->ctx, argument(req, 0), err);
+}
+
+int cmd_restore(struct request *req, ctcd_error **err) {
+    int rc = ctcd_home_restore(req->ctx, argument(req, 0),
+                               option(req, "force") ? CTCD_RESTORE_FORCE : 0, err);
+    if (!rc)
+        rc = ctcd_context_open(req->ctx, err);
+    if (!rc)
+        printf("Restored %s.\n", ctcd_context_home(req->ctx));
+    return rc;
 }

@@ -63,6 +63,35 @@ CTCD_API int ctcd_finding_format(const ctcd_finding *finding, const char *format
                                  ctcd_error **err);
 /** @} */
 
+/** @name Backup. @{ */
+
+/**
+ * Copies the store (schedules, runs, decisions, services, components, events) into one file, as it is at one
+ * instant; others may go on writing meanwhile. The file is there whole, durable and with mode 0600, or not at all;
+ * an older one of that name is replaced. It holds neither models nor run folders nor logs.
+ *
+ * @retval CTCD_E_INVALID  @p path is no regular file, or the store itself.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_home_backup(ctcd_context *ctx, const char *path, ctcd_error **err);
+/** As @p flags of ctcd_home_restore(): in the place of the store that is there. */
+#define CTCD_RESTORE_FORCE 0x1u
+/**
+ * Makes the context's home, which must not be open, from a backup. Services come back as records: what they are
+ * is observed, and they can be started where their models still are. Runs that were under way are abandoned:
+ * whether they went on is not known. What is left of logs of services is removed.
+ *
+ * @param flags  CTCD_RESTORE_FORCE or 0.
+ * @retval CTCD_E_EXISTS    The home has a store, and CTCD_RESTORE_FORCE was not given.
+ * @retval CTCD_E_CONFLICT  Somebody uses the home, or it is open in this context.
+ * @retval CTCD_E_CORRUPT   It is no backup, or damaged; nothing was changed.
+ * @retval CTCD_E_NEWER     A newer libctcd wrote it; nothing was changed.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_home_restore(ctcd_context *ctx, const char *path, uint32_t flags,
+                               ctcd_error **err);
+/** @} */
+
 #ifdef __cplusplus
 }
 #endif

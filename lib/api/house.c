@@ -1,5 +1,6 @@
-/* ctcd_doctor_*, ctcd_finding_*: see <ctcd/house.h>. */
+/* ctcd_doctor_*, ctcd_finding_*, ctcd_home_*: see <ctcd/house.h>. */
 #include "api/gate.h"
+#include "engine/backup.h"
 #include "engine/deploy.h"
 #include "engine/doctor.h"
 
@@ -20,6 +21,27 @@ CTCD_API int ctcd_doctor_examine(ctcd_context *ctx, uint32_t flags, int64_t time
     if (!rc)
         rc = doctor_examine(ctx, flags, timeout_ms, ret_list, err);
     return gate_leave(&gate, rc);
+}
+
+CTCD_API int ctcd_home_backup(ctcd_context *ctx, const char *path, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx, err);
+    if (rc)
+        return rc;
+    rc = gate_text(&gate, "path", path);
+    return gate_leave(&gate, rc ? rc : home_backup(ctx, path, err));
+}
+
+CTCD_API int ctcd_home_restore(ctcd_context *ctx, const char *path, uint32_t flags,
+                               ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx, err);
+    if (rc)
+        return rc;
+    rc = gate_text(&gate, "path", path);
+    if (!rc && (flags & ~CTCD_RESTORE_FORCE))
+        rc = gate_invalid(&gate, "flags has unknown bits");
+    return gate_leave(&gate, rc ? rc : home_restore(ctx, path, flags, err));
 }
 
 CTCD_API ctcd_finding *ctcd_finding_ref(ctcd_finding *finding) {

@@ -241,6 +241,29 @@ void db_set_wait(struct db *db, int64_t ms) {
     sqlite3_busy_timeout(db->sqlite, ms < 0 ? 0 : ms > INT_MAX ? INT_MAX : (int)ms);
 }
 
+int db_copy(struct db *from, struct db *to, ctcd_error **err) {
+    int rc = usable(from, err);
+    if (!rc)
+        rc = usable(to, err);
+    if (rc)
+        return rc;
+    sqlite3_backup *copy = sqlite3_backup_init(to->sqlite, "main", from->sqlite, "main");
+    if (!copy)
+        return fail(to, sqlite3_errcode(to->sqlite), err);
+    int stepped = sqlite3_backup_step(copy, -1);
+    int ended = sqlite3_backup_finish(copy);
+    if (stepped == SQLITE_DONE && ended == SQLITE_OK)
+        return 0;
+    int why = ended != SQLITE_OK ? ended : stepped;
+    return fail(sqlite3_errcode(to->sqlite) == SQLITE_OK ? from : to, why, err);
+}
+
+int db_leave_wal(struct db *db, ctcd_error **err) {
+    _cleanup_(db_rows_done) struct db_rows *rows = NULL;
+    int rc = db_query(db, "PRAGMA journal_mode = DELETE", DB_NO_VALUES, &rows, err);
+    return rc ? rc : db_next(rows, err);
+}
+
 int db_use_wal(struct db *db, ctcd_error **err) {
     struct db_rows *rows = NULL;
     int rc = db_query(db, "PRAGMA journal_mode = WAL", DB_NO_VALUES, &rows, err);

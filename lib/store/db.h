@@ -80,6 +80,11 @@ int db_begin_read(struct db *db, ctcd_error **err);
 int db_commit(struct db *db, ctcd_error **err);
 void db_rollback(struct db *db);
 
+/* All of `from`, as it is at one instant, becomes the contents of `to`, which has no transaction open. Waits for
+   nobody, keeps nobody waiting, where `from` has write-ahead logging. */
+int db_copy(struct db *from, struct db *to, ctcd_error **err);
+/* Back to a journal that lives only as long as a transaction. CONFLICT: somebody else has it open. */
+int db_leave_wal(struct db *db, ctcd_error **err);
 /* Write-ahead logging; stays in the file. */
 int db_use_wal(struct db *db, ctcd_error **err);
 

@@ -53,6 +53,31 @@ START_TEST(doctor_finds_and_mends) {
 }
 END_TEST
 
+START_TEST(backup_and_restore) {
+    char file[4300], other[4300];
+    (void)snprintf(file, sizeof file, "%s/backup", api_folder);
+    (void)snprintf(other, sizeof other, "%s/other", api_folder);
+    ok(ctcd_home_backup(ctx, file, &err));
+    fails(ctcd_home_restore(ctx, file, 0, &err), CTCD_E_CONFLICT);
+    ctcd_context *second = api_context(0);
+    fails(ctcd_home_restore(second, file, 0, &err), CTCD_E_EXISTS);
+    fails(ctcd_home_restore(second, file, CTCD_RESTORE_FORCE, &err), CTCD_E_CONFLICT);
+    fails(ctcd_home_restore(second, file, 2, &err), CTCD_E_INVALID);
+    fails(ctcd_home_restore(second, NULL, 0, &err), CTCD_E_INVALID);
+    fails(ctcd_home_restore(NULL, file, 0, &err), CTCD_E_INVALID);
+    fails(ctcd_home_backup(ctx, NULL, &err), CTCD_E_INVALID);
+    fails(ctcd_home_backup(NULL, file, &err), CTCD_E_INVALID);
+    ctx = ctcd_context_unref(ctx);
+    ok(ctcd_home_restore(second, file, CTCD_RESTORE_FORCE, &err));
+    ctcd_context_unref(second);
+    ctx = api_context(0);
+    ok(ctcd_context_set_home(ctx, other, &err));
+    ok(ctcd_home_restore(ctx, file, 0, &err));
+    ok(ctcd_context_open(ctx, &err));
+    ck_assert_str_eq(ctcd_context_home(ctx), other);
+}
+END_TEST
+
 START_TEST(wrong_arguments) {
     char *text = NULL;
     fails(ctcd_doctor_examine(NULL, 0, -1, &list, &err), CTCD_E_INVALID);
@@ -74,4 +99,4 @@ START_TEST(wrong_arguments) {
 END_TEST
 
 SUITE_MAIN_WITH("house", api_open, teardown, doctor_of_nothing, doctor_finds_and_mends,
-                wrong_arguments)
+                backup_and_restore, wrong_arguments)

@@ -274,5 +274,155 @@ class Doctor(House):
         self.assertRegex(said, r"^error: other: .*there is no .*\n  next: .*\n$")
 
 
+class Backup(House):
+    def setUp(self):
+        super().setUp()
+        self.file = os.path.join(self.home.folder, "backup.db")
+        self.other = os.path.join(self.home.folder, "other")
+
+    def restored(self, *args):
+        return self.home.json(*args, "--home", self.other)
+
+    def test_there_and_back(self):
+        model = self.model(5)
+        self.deploy(model)
+        self.home.run("pipeline", "run", self.pipeline("p"))
+        daemon = self.home.start("daemon")
+        self.home.run("schedule", "create", self.home.file("s.yaml", PIPELINE % "s" + "schedule: {interval: 24h, start: now}\n"))
+        support.wait_for(lambda: len(self.home.json("run", "list")) == 2 and
+                         all(r["status"] == "completed" for r in self.home.json("run", "list")))
+        self.assertEqual(self.home.run("backup", self.file).out, "")
+        self.assertIsNone(daemon.poll())
+        self.assertEqual(stat.S_IMODE(os.stat(self.file).st_mode), 0o600)
+        self.assertEqual([n for n in os.listdir(self.home.folder) if n.startswith("backup")], ["backup.db"])
+        self.home.run("pipeline", "run", self.pipeline("later"))
+        self.home.run("restore", self.file, "--home", self.other)
+        self.assertEqual(stat.S_IMODE(os.stat(os.path.join(self.other, "ctcd.db")).st_mode), 0o600)
+        wanted = [r for r in self.home.json("run", "list") if r["pipeline"] != "later"]
+        self.assertEqual(len(wanted), 2)
+        self.assertEqual(self.restored("run", "list"), wanted)
+        self.assertEqual(self.restored("schedule", "list"), self.home.json("schedule", "list"))
+        self.assertEqual(self.restored("model-deployer", "list"), self.home.json("model-deployer", "list"))
+        (here,), (there,) = self.services(), self.restored("served-models", "list")
+        self.assertEqual((there["uuid"], there["state"]), (here["uuid"], "inactive"), "as it is observed")
+        self.assertEqual(here["state"], "active")
+        self.assertEqual(self.restored("events", "--limit", "1000"),
+                         [e for e in self.home.json("events", "--limit", "1000") if e["data"].get("pipeline") != "later"])
+        self.home.run("served-models", "start", there["uuid"], "--home", self.other)
+        self.assertEqual(self.restored("served-models", "list")[0]["state"], "active")
+        self.assertEqual(self.services()[0]["state"], "active", "both serve, each its own")
+        self.home.run("served-models", "delete", there["uuid"], "--home", self.other)
+        self.home.run("doctor", "--home", self.other)
+
+    def locked(self, path):
+        with open("/proc/locks") as f:
+            return os.path.exists(path) and ":%d " % os.stat(path).st_ino in f.read()
+
+    def test_refused(self):
+        self.home.run("backup", self.file)
+        said = self.home.run("restore", self.file, status=6).err
+        self.assertIn("has a store", said)
+        self.assertIn("--force", said)
+        self.deploy(self.model())
+        self.assertIn("servers or steps run", self.home.run("restore", self.file, "--force", status=6).err)
+        self.home.run("served-models", "stop", self.uuid())
+        daemon = self.home.start("daemon")
+        lock = os.path.join(self.home.path, "scheduler.lock")
+        support.wait_for(lambda: self.locked(lock))
+        self.assertIn("a daemon runs", self.home.run("restore", self.file, "--force", status=6).err)
+        daemon.terminate()
+        daemon.wait()
+        db = sqlite3.connect(os.path.join(self.home.path, "ctcd.db"))
+        db.execute("SELECT count(*) FROM runs").fetchone()
+        self.assertIn("its store is open", self.home.run("restore", self.file, "--force", status=6).err)
+        db.close()
+        self.assertEqual(len(self.services()), 1)
+        self.home.run("restore", self.file, "--force")
+        self.assertEqual(self.services(), [])
+        self.assertEqual(os.listdir(self.home.path).count("services"), 0)
+        self.home.run("doctor")
+
+    def test_numbers_given_since_are_given_again(self):
+        """What the restored store does not know of must not stand in the way."""
+        self.deploy(self.model(1))
+        self.home.run("backup", self.file)
+        self.home.run("served-models", "stop", self.uuid())
+        self.home.run("served-models", "start", self.uuid())
+        self.deploy(self.model(2))
+        self.home.run("served-models", "stop", self.uuid())
+        self.home.run("restore", self.file, "--force")
+        self.home.run("served-models", "start", self.uuid())
+        self.deploy(self.model(3))
+        (service,) = self.services()
+        self.assertEqual((service["revision"], service["state"]), (2, "active"))
+        self.assertEqual(self.home.run("predict", self.uuid(), "--data", "[[1]]").json["predictions"], [3])
+
+    def test_what_is_no_backup(self):
+        self.home.run("backup", self.file)
+        self.home.run("restore", os.path.join(self.home.folder, "nosuch"), "--home", self.other, status=3)
+        self.home.run("restore", self.home.file("empty", ""), "--home", self.other, status=2)
+        self.home.run("restore", self.home.folder, "--home", self.other, status=2)
+        self.home.run("restore", self.home.file("text", "no database\n" * 100), "--home", self.other, status=1)
+        stranger = os.path.join(self.home.folder, "stranger.db")
+        db = sqlite3.connect(stranger)
+        db.execute("CREATE TABLE t (x)")
+        db.commit()
+        db.close()
+        self.assertIn("another program", self.home.run("restore", stranger, "--home", self.other, status=1).err)
+        with open(self.file, "r+b") as f:
+            f.seek(4096 * 3)
+            f.write(b"\xff" * 4096 * 8)
+        self.home.run("restore", self.file, "--home", self.other, status=1)
+        self.home.run("backup", self.file)
+        db = sqlite3.connect(self.file)
+        db.execute("PRAGMA user_version = 99")
+        db.close()
+        self.assertIn("version 99", self.home.run("restore", self.file, "--home", self.other, status=1).err)
+        self.assertEqual([n for n in os.listdir(self.other) if n.startswith("ctcd.db")], [])
+
+    def test_where_it_goes(self):
+        store = os.path.join(self.home.path, "ctcd.db")
+        self.assertIn("the store itself", self.home.run("backup", store, status=2).err)
+        self.home.run("backup", self.home.folder, status=2)
+        self.home.run("backup", os.path.join(self.home.folder, "no", "file"), status=3)
+        self.home.file("backup.db", "an older one")
+        self.home.run("backup", self.file)
+        self.home.run("restore", self.file, "--home", self.other)
+        self.home.run("backup", os.path.join(self.other, "x"), "--home", os.path.join(self.home.folder, "none"), status=3)
+
+    def test_a_damaged_store_is_replaced(self):
+        self.home.run("pipeline", "run", self.pipeline("p"))
+        runs = self.home.json("run", "list")
+        self.home.run("backup", self.file)
+        store = os.path.join(self.home.path, "ctcd.db")
+        with open(store, "wb") as f:
+            f.write(b"x" * 8192)
+        with open(store + "-wal", "wb") as f:
+            f.write(b"y" * 8192)
+        self.home.run("run", "list", status=1)
+        self.home.run("restore", self.file, "--force")
+        self.assertEqual(self.home.json("run", "list"), runs)
+        os.unlink(store)
+        self.home.run("run", "list", status=1)
+        self.home.run("restore", self.file)
+        self.assertEqual(self.home.json("run", "list"), runs)
+
+    def test_what_was_under_way_is_abandoned(self):
+        fifo = os.path.join(self.home.folder, "begun")
+        os.mkfifo(fifo)
+        process = self.home.start("pipeline", "run", self.home.file("long.yaml", "pipeline: long\nsteps:\n  s:\n    "
+                                  "command: [sh, -c, 'echo >%s; exec sleep 600']\n" % fifo))
+        with open(fifo) as f:
+            f.read()
+        self.home.run("backup", self.file)
+        process.terminate()
+        process.wait()
+        self.home.run("restore", self.file, "--home", self.other)
+        (run,) = self.restored("run", "list")
+        self.assertEqual(run["status"], "abandoned")
+        self.assertIn("backup", run["error"])
+        self.home.run("doctor", "--home", self.other)
+
+
 if __name__ == "__main__":
     unittest.main()
