@@ -47,7 +47,8 @@ CTCD_API ctcd_finding *ctcd_list_finding(const ctcd_list *list, size_t index);
 /** @} */
 /**
  * All objects as one text: a JSON array, a YAML sequence, or one name a line.
- * @param format    "json", "yaml" or "name".
+ * @param format    "json", "yaml" or "name". JSON is strict: NaN and infinities are the texts "NaN",
+ *                  "Infinity" and "-Infinity".
  * @param ret_text  Owned; free with ctcd_free().
  * @threads One thread per context. @since 0.1
  */

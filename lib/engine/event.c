@@ -112,7 +112,7 @@ int event_format(const ctcd_event *event, const char *format, char **ret, ctcd_e
     if (strcmp(format, "jsonl") != 0)
         return object_format(event, format, ret, err);
     _cleanup_(json_done) struct json *json = event_to_json(event);
-    char *text = json ? json_to_text(json) : NULL;
+    char *text = json ? json_to_strict(json, false) : NULL;
     if (!text)
         return error_nomem(err);
     *ret = text;

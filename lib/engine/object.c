@@ -59,7 +59,7 @@ int json_format(const struct json *value, const char *format, char **ret_text, c
         return error_nomem(err);
     char *text = NULL;
     if (strcmp(format, "json") == 0) {
-        text = json_to_pretty(value);
+        text = json_to_strict(value, true);
     } else if (strcmp(format, "yaml") == 0) {
         text = json_to_yaml_text(value);
     } else {

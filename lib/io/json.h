@@ -118,6 +118,8 @@ bool json_same(const struct json *a, const struct json *b);
 char *json_to_text(const struct json *value);      /* compact, insertion order */
 char *json_to_canonical(const struct json *value); /* compact, keys sorted by bytes: for digests */
 char *json_to_pretty(const struct json *value); /* two spaces, insertion order, no final newline */
-bool json_has_nan(const struct json *value);    /* a NaN or an infinity somewhere in it */
+/* For readers that are not ours: NaN and infinities are the texts "NaN", "Infinity", "-Infinity". */
+char *json_to_strict(const struct json *value, bool pretty);
+bool json_has_nan(const struct json *value); /* a NaN or an infinity somewhere in it */
 
 #endif

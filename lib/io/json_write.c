@@ -12,6 +12,7 @@ struct writer {
     struct buf text;
     bool sorted;
     bool pretty;
+    bool strict; /* nothing that JSON does not have: NaN and infinities become texts */
     int depth;
 };
 
@@ -44,10 +45,11 @@ static void write_text(struct writer *w, const char *text) {
 static void write_real(struct writer *w, double value) {
     char number[32];
     text_from_double(value, number);
+    const char *quote = w->strict ? "\"" : "";
     if (isnan(value))
-        buf_add(&w->text, "NaN");
+        buf_addf(&w->text, "%sNaN%s", quote, quote);
     else if (isinf(value))
-        buf_add(&w->text, value > 0 ? "Infinity" : "-Infinity");
+        buf_addf(&w->text, "%s%sInfinity%s", quote, value > 0 ? "" : "-", quote);
     else
         buf_addf(&w->text, "%s%s", number, strpbrk(number, ".e") ? "" : ".0");
 }
@@ -158,6 +160,12 @@ char *json_to_text(const struct json *value) {
 
 char *json_to_canonical(const struct json *value) {
     return write_as(value, true, false);
+}
+
+char *json_to_strict(const struct json *value, bool pretty) {
+    struct writer w = {.pretty = pretty, .strict = true};
+    write_value(&w, value);
+    return buf_steal(&w.text);
 }
 
 char *json_to_pretty(const struct json *value) {

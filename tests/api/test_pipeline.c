@@ -228,10 +228,17 @@ static bool shows(ctcd_pipeline *pipeline, const char *part) {
 
 START_TEST(a_parameter_is_a_yaml_scalar) {
     static const char *const cases[][2] = {
-        {"7", "\"seed\": 7"},           {"0.25", "\"seed\": 0.25"}, {"true", "\"seed\": true"},
-        {"null", "\"seed\": null"},     {"", "\"seed\": \"\""},     {"'7'", "\"seed\": \"7\""},
-        {"a: b", "\"seed\": \"a: b\""}, {"[x", "\"seed\": \"[x\""}, {"text", "\"seed\": \"text\""},
-        {".nan", "\"seed\": NaN"},
+        {"7", "\"seed\": 7"},
+        {"0.25", "\"seed\": 0.25"},
+        {"true", "\"seed\": true"},
+        {"null", "\"seed\": null"},
+        {"", "\"seed\": \"\""},
+        {"'7'", "\"seed\": \"7\""},
+        {"a: b", "\"seed\": \"a: b\""},
+        {"[x", "\"seed\": \"[x\""},
+        {"text", "\"seed\": \"text\""},
+        {".nan", "\"seed\": \"NaN\""},
+        {"-.inf", "\"seed\": \"-Infinity\""},
     };
     ctcd_pipeline *pipeline = parse(whole);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -48,6 +48,7 @@ class Outputs(StepCase):
         run = self.one('cp text "$CTCD_OUTPUTS"', "outputs: [x, y, z]")
         outputs = run["steps"][0]["outputs"]
         self.assertEqual((outputs["y"], outputs["z"], outputs["x"]["deep"][:3]), (1.5, None, [1, None, "ü"]))
+        self.assertEqual(outputs["x"]["deep"][3], "NaN")  # strict JSON: every reader takes it
         self.check_once()
 
     def test_missing(self):
