@@ -123,6 +123,17 @@ static int bad_value(const char *name, const char *value, const char *wanted, ct
     return error_set(err, CTCD_E_INVALID, NULL, "option %s: \"%s\" is not %s", name, value, wanted);
 }
 
+/* scheme://user:secret@host: no place for a secret, it would be stored, listed and shown in messages. */
+static bool holds_password(const char *value) {
+    const char *at = strstr(value, "://");
+    if (!at)
+        return false;
+    at += 3;
+    size_t authority = strcspn(at, "/?#");
+    const char *end = memrchr(at, '@', authority);
+    return end && memchr(at, ':', (size_t)(end - at));
+}
+
 int options_check_value(const ctcd_option_entry *entry, const char *value, ctcd_error **err) {
     int64_t number = 0;
     const char *type = entry->type;
@@ -134,6 +145,12 @@ int options_check_value(const ctcd_option_entry *entry, const char *value, ctcd_
         return error_set(err, CTCD_E_INVALID, "give env:NAME or file:PATH",
                          "option %s takes a reference to a secret, never the secret itself",
                          entry->name);
+    if (holds_password(value))
+        return error_set(
+            err, CTCD_E_INVALID,
+            "take user and password out of it; options that take env:NAME or file:PATH "
+            "are for them",
+            "option %s: an address never holds a password", entry->name);
     if (strcmp(type, "integer") == 0 && !text_to_int64(value, &number))
         return bad_value(entry->name, value, "a whole number", err);
     if (strcmp(type, "duration") == 0) {

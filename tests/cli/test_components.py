@@ -38,6 +38,17 @@ class Register(support.HomeCase):
         self.assertIn("ml", said.err)
         self.home.run("artifact-store", "register", "ml", "--flavor=local")  # of another type: its own
 
+    def test_password_in_an_address(self):
+        """It would be stored and shown; that it is refused does not show it either."""
+        for uri in ("http://me:hunter2@127.0.0.1:5000", "https://:hunter2@h", "http://me:hun@ter2@h/x"):
+            said = self.home.run("model-deployer", "register", "ml", "-f", "mlflow", "--tracking-uri", uri, status=2)
+            self.assertIn("tracking_uri", said.err)
+            self.assertIn("env:NAME", said.err)
+            self.assertNotIn("ter2", said.out + said.err)
+        for uri in ("http://127.0.0.1:5000/a:b@c", "http://[::1]:5000", "http://me@h"):
+            self.home.run("model-deployer", "register", "ml", "-f", "mlflow", "--tracking-uri", uri)
+            self.home.run("model-deployer", "delete", "ml")
+
     def test_relative_files(self):
         """They mean the folder where they were given: a daemon runs in another one."""
         self.home.run("model-deployer", "register", "ml", "-f", "mlflow", "--python=venv/bin/python",
