@@ -2,6 +2,7 @@
    kubeconfigs. What nodes mean is in yaml_value.c, writing in yaml_write.c. */
 #include "io/yaml.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -66,8 +67,11 @@ static int check_properties(struct reader *r, const yaml_event_t *event, const y
 
 static int new_node(struct reader *r, const yaml_event_t *event, enum yaml_kind kind, int depth,
                     struct yaml_node **ret) {
-    if (++r->nodes > YAML_MAX_NODES)
-        return refuse(r, CTCD_E_TOO_LARGE, &event->start_mark, "too many values");
+    if (++r->nodes > YAML_MAX_NODES) {
+        char what[64];
+        snprintf(what, sizeof what, "too many values: at most %d are read", YAML_MAX_NODES);
+        return refuse(r, CTCD_E_TOO_LARGE, &event->start_mark, what);
+    }
     if (kind != YAML_SCALAR && depth >= YAML_MAX_DEPTH)
         return refuse(r, CTCD_E_TOO_LARGE, &event->start_mark, "nested too deeply");
     struct yaml_node *node = mem_alloc(sizeof *node);
@@ -292,6 +296,11 @@ int yaml_parse(const char *text, size_t len, const char *name, struct yaml_node 
     struct reader r = {.name = own_name, .err = err};
     if (!own_name)
         return error_nomem(err);
+    if (len >= 3 &&
+        memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* a byte order mark, as some editors put it */
+        text += 3;
+        len -= 3;
+    }
     int rc = check_bytes(&r, text, len);
     if (rc)
         return rc;

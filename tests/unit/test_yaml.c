@@ -143,7 +143,8 @@ START_TEST(limits) {
         buf_add(&b, "- 1\n");
     yaml_tree_free(parsed(b.text));
     buf_add(&b, "- 1\n");
-    assert_refused(b.text, b.len, CTCD_E_TOO_LARGE, "f.yaml:10000:3: too many values");
+    assert_refused(b.text, b.len, CTCD_E_TOO_LARGE,
+                   "f.yaml:10000:3: too many values: at most 10000 are read");
     buf_clear(&b);
     buf_add(&b, "a: ");
     for (int i = 0; i < YAML_MAX_BYTES; i++)
@@ -151,6 +152,16 @@ START_TEST(limits) {
     assert_refused(b.text, b.len, CTCD_E_TOO_LARGE, "f.yaml: more than 1048576 bytes");
     yaml_tree_free(parsed(b.text + 3));
     buf_done(&b);
+}
+END_TEST
+
+/* Some editors put one before a file; it is no part of it, and only there. */
+START_TEST(a_byte_order_mark_is_passed_over) {
+    struct yaml_node *root = parsed("\xef\xbb\xbfpipeline: digits\n");
+    ck_assert_str_eq(yaml_text(yaml_get(root, "pipeline")), "digits");
+    ck_assert_int_eq(yaml_get(root, "pipeline")->line, 1);
+    yaml_tree_free(root);
+    assert_refused("\xef\xbb\xbf", 3, CTCD_E_INVALID, "f.yaml:1:1: there is nothing");
 }
 END_TEST
 
@@ -419,6 +430,6 @@ START_TEST(files_are_parsed) {
 }
 END_TEST
 
-SUITE_MAIN("yaml", nodes_know_their_place, what_is_refused, limits, scalars_by_the_core_schema,
-           values_are_written_as_yaml, long_keys_and_deep_values, memory_may_run_out,
-           files_are_parsed)
+SUITE_MAIN("yaml", nodes_know_their_place, what_is_refused, limits,
+           a_byte_order_mark_is_passed_over, scalars_by_the_core_schema, values_are_written_as_yaml,
+           long_keys_and_deep_values, memory_may_run_out, files_are_parsed)
