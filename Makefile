@@ -89,7 +89,7 @@ PATH_FLAGS = $(if $(filter $(PATH_C),$<),-DCTCD_LIBEXECDIR='"$(LIBEXEC)"')
 remember = $(shell mkdir -p '$(BUILD)' && { [ "$$(cat $(BUILD)/$(1) 2>/dev/null)" = '$(subst ','\'',$(2))' ] || \
 	printf '%s\n' '$(subst ','\'',$(2))' >$(BUILD)/$(1); })
 
-NO_BUILD := help clean uninstall map format check check-slow check-deps check-venv check-server lint dist distcheck
+NO_BUILD := help clean uninstall map format check check-slow check-deps check-venv check-server check-runners lint dist distcheck
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 $(call remember,flags,$(CC) $(BASE_FLAGS) $(CONFIG_FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
 $(call remember,paths,$(LIBEXEC))
@@ -188,7 +188,7 @@ DEPS = CC='$(CC)' PYTHON='$(PYTHON)' VENV='$(VENV)' tools/deps
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: check check-slow check-quiet check-deps check-venv check-server demo lint $(STAGES:%=check-%)
+.PHONY: check check-slow check-quiet check-deps check-venv check-server check-runners demo lint $(STAGES:%=check-%)
 check: ## everything that proves it works, one stage after the other: STAGES
 	@$(DEPS) check
 	+@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' tools/check $(STAGES)
@@ -212,7 +212,9 @@ check-quiet: check-venv ## bounds on time, on a machine that does nothing else
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 600 --jobs 1 --quiet-machine --python $(PYTHON) quiet $(QUIET_PY) $(QUIET_C) && [ $$built = 0 ]
 check-server:
 	@$(DEPS) server
-check-rig: check-venv check-server ## real model servers
+check-runners:
+	@$(DEPS) runners
+check-rig: check-venv check-server check-runners ## real model servers
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 900 --python $(VENV)/bin/python rig $(RIG_PY) && [ $$built = 0 ]
 check-valgrind: check-deps ## unit and API suites under valgrind
 	+@$(SUBMAKE) -k $(UNIT) $(API) $(PROGRAMS) all; built=$$?; $(RUN) --valgrind --log-suffix .valgrind $(addprefix --suppressions ,$(wildcard tests/valgrind.supp)) valgrind $(UNIT) $(API) && [ $$built = 0 ]
@@ -272,7 +274,7 @@ map: ## writes lib/libctcd.map anew from the public headers
 format: ## clang-format on all C files
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 clean: ## removes what was built (the Python environment stays: rm -r build/venv)
-	rm -rf $(filter-out $(VENV) $(VENV)-server $(BUILD)/venv $(BUILD)/venv-server,$(wildcard $(BUILD)/*))
+	rm -rf $(filter-out $(VENV) $(VENV)-% $(BUILD)/venv $(BUILD)/venv-%,$(wildcard $(BUILD)/*))
 
 -include $(shell [ -d $(BUILD) ] && find $(BUILD)/obj $(BUILD)/test -name '*.d' 2>/dev/null)
 endif

@@ -100,6 +100,8 @@ int print_service_record(struct request *req, const ctcd_service *service, ctcd_
 /* predict.c: reads a file, "-" = standard input, up to 16 MiB. Owned; NULL after a message, then
    *ret_status is set. */
 char *read_input(const char *path, int *ret_status);
+/* An option's JSON: as it stands, or of the file behind an @. Owned; NULL = not given, or after a message. */
+char *json_option(const struct request *req, const char *name, int *ret_status);
 /* pipeline.c: FILE with --param; run.c: a run and its steps. */
 int load_pipeline(struct request *req, ctcd_pipeline **ret_pipeline, ctcd_error **err);
 int print_run(struct request *req, const ctcd_run *run, ctcd_error **err);

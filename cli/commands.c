@@ -113,7 +113,7 @@ static const struct option_spec deploy_options[] = {
     IDENTITY_OPTIONS,
     {"option", 0, "NAME=VALUE", "an option of the back end; may be repeated"},
     {"metrics", 0, "JSON",
-     "numbers to record, the baseline of later decisions: {\"accuracy\": 0.93}"},
+     "numbers to record, the baseline of later decisions: {\"accuracy\": 0.93} or @FILE"},
     {"smoke", 0, "FILE", "a request that the new revision must answer before the switch"},
     {"min-ready", 0, "TIME", "how long it must have been ready before the switch; default 2s"},
     {"on-failure", 0, "rollback|leave", "what becomes of a new revision that fails"},
@@ -208,8 +208,9 @@ static const struct option_spec metrics_options[] = {
 static const struct option_spec decide_options[] = {
     {"rule", 0, "JSON",
      "{\"metric\": \"accuracy\", \"threshold\": 0.9, \"min_absolute_change\": 0.002}"},
-    {"candidate", 0, "JSON", "{\"accuracy\": 0.93}"},
-    {"incumbent", 0, "JSON", "metrics of what serves now; without it nothing serves"},
+    {"candidate", 0, "JSON", "{\"accuracy\": 0.93}; @FILE reads it, @- from standard input"},
+    {"incumbent", 0, "JSON", "metrics of what serves now (or @FILE); without it nothing serves"},
+    IDENTITY_OPTIONS,
     {0},
 };
 
@@ -372,9 +373,14 @@ const struct command commands[] = {
      .options = decide_options,
      .run = cmd_decide,
      .flags = COMMAND_NO_HOME,
-     .more = "Ends with 0 for promote, else with 1.",
+     .more =
+         "Ends with 0 for promote, with 1 for reject and inconclusive; whatever is wrong is "
+         "another status.\n"
+         "With --model-name the incumbent is what that identity serves, with the metrics that its\n"
+         "deploy recorded (`ctcd deploy --metrics`).",
      .examples = "ctcd decide --rule '{\"metric\": \"f1\", \"threshold\": 0.8}' --candidate "
-                 "'{\"f1\": 0.83}'"},
+                 "'{\"f1\": 0.83}'\n"
+                 "ctcd decide --rule @rule.json --candidate @metrics.json --model-name digits"},
 
     {.group = "pipeline",
      .verb = "run",

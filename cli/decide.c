@@ -1,25 +1,79 @@
-/* decide: the promotion rule by itself. */
+/* decide: the promotion rule by itself, for a candidate and what serves now. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "output.h"
+
+static int same(const char *given, const char *recorded) {
+    return strcmp(given ? given : "", recorded) == 0;
+}
+
+/* The service of exactly the identity that `ctcd deploy` with the same options would replace; NULL = none. */
+static int find_incumbent(struct request *req, ctcd_service **ret, ctcd_error **err) {
+    _drop_(model_deployer) ctcd_model_deployer *deployer = NULL;
+    _drop_(list) ctcd_list *list = NULL;
+    int rc = ctcd_model_deployer_get(req->ctx, option(req, "deployer"), &deployer, err);
+    if (!rc)
+        rc =
+            ctcd_service_find(req->ctx, ctcd_model_deployer_name(deployer), option(req, "pipeline"),
+                              option(req, "step"), model_option(req), &list, err);
+    for (size_t i = 0; !rc && i < ctcd_list_count(list); i++) {
+        ctcd_service *service = ctcd_list_service(list, i);
+        if (same(option(req, "pipeline"), ctcd_service_pipeline(service)) &&
+            same(option(req, "step"), ctcd_service_step(service)) &&
+            ctcd_service_revision(service) != 0)
+            *ret = ctcd_service_ref(service);
+    }
+    return rc;
+}
+
+/* Metrics of what serves now. Owned; NULL = nothing does. */
+static int incumbent(struct request *req, char **ret, ctcd_error **err) {
+    _drop_(service) ctcd_service *service = NULL;
+    int rc = 0;
+    if (!model_option(req)) {
+        *ret = json_option(req, "incumbent", &rc);
+        return rc;
+    }
+    if (option(req, "incumbent"))
+        return usage_error(NULL, "--incumbent and --model-name: only one can be the incumbent");
+    rc = find_incumbent(req, &service, err);
+    if (!rc && service)
+        *ret = text_of("%s", ctcd_service_metrics(service));
+    return rc;
+}
+
+static int print_decision(struct request *req, const ctcd_decision *decision, ctcd_error **err) {
+    const char *format = output_format(req), *name = ctcd_decision_verdict_name(decision);
+    if (!format) {
+        printf("%s: %s\n", name, ctcd_decision_reasons(decision));
+    } else if (*format == 'n') {
+        puts(name);
+    } else {
+        char *text = NULL;
+        int rc = ctcd_decision_format(decision, format, &text, err);
+        return print_text(rc, text);
+    }
+    return 0;
+}
 
 int cmd_decide(struct request *req, ctcd_error **err) {
     _drop_(decision) ctcd_decision *decision = NULL;
+    int rc = 0;
     if (!option(req, "rule") || !option(req, "candidate"))
-        return usage_error("ctcd decide --rule JSON --candidate JSON [--incumbent JSON]",
+        return usage_error("ctcd decide --rule JSON --candidate JSON [--model-name NAME]",
                            "--%s is missing", option(req, "rule") ? "candidate" : "rule");
-    int rc = ctcd_decide(option(req, "rule"), option(req, "candidate"), option(req, "incumbent"),
-                         &decision, err);
-    if (rc)
-        return rc;
-    const char *format = output_format(req), *name = ctcd_decision_verdict_name(decision);
-    if (format && *format != 'n') {
-        char *text = NULL;
-        rc = ctcd_decision_format(decision, format, &text, err);
-        rc = print_text(rc, text);
-    } else if (format) {
-        puts(name);
-    } else {
-        printf("%s: %s\n", name, ctcd_decision_reasons(decision));
-    }
+    char *rule = json_option(req, "rule", &rc), *baseline = NULL;
+    char *candidate = rc ? NULL : json_option(req, "candidate", &rc);
+    if (!rc)
+        rc = incumbent(req, &baseline, err);
+    if (!rc)
+        rc = ctcd_decide(rule, candidate, baseline, &decision, err);
+    free(rule);
+    free(candidate);
+    free(baseline);
+    if (!rc)
+        rc = print_decision(req, decision, err);
     if (rc)
         return rc;
     return ctcd_decision_verdict(decision) == CTCD_VERDICT_PROMOTE ? EXIT_DONE : EXIT_FAILED;

@@ -34,8 +34,10 @@ static int set_policies(struct request *req, ctcd_deployment *deployment, ctcd_e
     int rc = option_duration(req, "min-ready", &min_ready_ms);
     if (!rc && min_ready_ms >= 0)
         rc = ctcd_deployment_set_min_ready(deployment, min_ready_ms, err);
-    if (!rc && option(req, "metrics"))
-        rc = ctcd_deployment_set_metrics(deployment, option(req, "metrics"), err);
+    char *metrics = rc ? NULL : json_option(req, "metrics", &rc);
+    if (metrics)
+        rc = ctcd_deployment_set_metrics(deployment, metrics, err);
+    free(metrics);
     if (!rc && option(req, "on-failure"))
         rc = ctcd_deployment_set_on_failure(deployment, option(req, "on-failure"), err);
     if (!rc && option(req, "no-replace"))

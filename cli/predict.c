@@ -53,6 +53,13 @@ char *read_input(const char *path, int *ret_status) {
     return NULL;
 }
 
+char *json_option(const struct request *req, const char *name, int *ret_status) {
+    const char *value = option(req, name);
+    if (!value)
+        return NULL;
+    return value[0] == '@' ? read_input(value + 1, ret_status) : text_of("%s", value);
+}
+
 /* The only service of the identity that was asked for. */
 static int find_one(struct request *req, ctcd_service **ret_service, ctcd_error **err) {
     _drop_(list) ctcd_list *list = NULL;

@@ -5,7 +5,8 @@ when pins change:
     python3 -m venv /tmp/lock && /tmp/lock/bin/python tests/rig/lock.py > requirements.new
     mv requirements.new tests/rig/requirements.lock
 
-With the argument `server` it is the one of server.in.
+With the argument `server` or `runners` it is the one of that .in. What a line `# without NAME` of that file
+names is left out.
 """
 
 import json
@@ -22,13 +23,19 @@ HEADER = """\
 """
 
 
+def left_out(name):
+    with open(os.path.join(HERE, name + ".in"), encoding="utf-8") as file:
+        return [line.split()[2] for line in file if line.startswith("# without ")]
+
+
 def resolve(name):
     """What pip would install into an empty environment, without installing it."""
+    without = left_out(name)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed",
                "--only-binary", ":all:", "--report", "-", "-r",
-               os.path.join(HERE, name + ".in")]
+               os.path.join(HERE, name + ".in")] + ["--no-binary=" + one for one in without]
     answer = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    return json.loads(answer.stdout)["install"]
+    return [item for item in json.loads(answer.stdout)["install"] if item["metadata"]["name"] not in without]
 
 
 def main():
