@@ -120,7 +120,7 @@ command_fn cmd_served_list, cmd_served_describe, cmd_served_get_url, cmd_served_
     cmd_served_stop, cmd_served_delete, cmd_served_logs;
 command_fn cmd_deploy, cmd_predict, cmd_decide;
 command_fn cmd_pipeline_run, cmd_pipeline_validate, cmd_pipeline_describe, cmd_pipeline_list;
-command_fn cmd_run_list, cmd_run_describe, cmd_run_logs;
+command_fn cmd_run_list, cmd_run_describe, cmd_run_logs, cmd_run_cancel, cmd_run_retry;
 command_fn cmd_schedule_create, cmd_schedule_list, cmd_schedule_describe, cmd_schedule_delete,
     cmd_schedule_next;
 command_fn cmd_doctor, cmd_backup, cmd_restore;

@@ -139,6 +139,18 @@ static const struct option_spec pipeline_run_options[] = {
     {0},
 };
 
+static const struct option_spec run_cancel_options[] = {
+    {"timeout", 't', "TIME", "at most so long; 0 = do not wait; default 60s"},
+    {"wait", 0, NULL, "wait until it has ended (the default)"},
+    {"no-wait", 0, NULL, "ask and return, like --timeout 0"},
+    {0},
+};
+
+static const struct option_spec run_retry_options[] = {
+    {"timeout", 't', "TIME", "the run is cancelled after that; default 24h"},
+    {0},
+};
+
 static const struct option_spec param_options[] = {
     {"param", 0, "NAME=VALUE", "sets a parameter that the file declares; may be repeated"},
     {0},
@@ -429,6 +441,20 @@ const struct command commands[] = {
      .run = cmd_run_logs,
      .flags = COMMAND_READS | COMMAND_TEXT,
      .examples = "ctcd run logs 5be1 --step train"},
+    {.group = "run",
+     .verb = "cancel",
+     .arguments = "RUN",
+     .summary = "ends a run that has not ended, whoever carries it out",
+     .options = run_cancel_options,
+     .run = cmd_run_cancel,
+     .more = "Its steps are asked to end, and killed after 5 s."},
+    {.group = "run",
+     .verb = "retry",
+     .arguments = "RUN",
+     .summary = "goes on with a failed or canceled run",
+     .options = run_retry_options,
+     .run = cmd_run_retry,
+     .more = "What has completed is not done again; all other steps are, in the same run."},
 
     {.group = "schedule",
      .verb = "create",

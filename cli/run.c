@@ -1,4 +1,4 @@
-/* What has run: list, describe, logs; and the table of a run's steps, which `pipeline run` ends with. */
+/* Runs: list, describe, logs, cancel, retry; and the table of a run's steps, which `pipeline run` ends with. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,4 +123,51 @@ int cmd_run_logs(struct request *req, ctcd_error **err) {
     if (!rc)
         rc = ctcd_run_logs(run, option(req, "step"), lines, &text, err);
     return print_text(rc, text);
+}
+
+int cmd_run_cancel(struct request *req, ctcd_error **err) {
+    _drop_(run) ctcd_run *run = NULL;
+    _drop_(op) ctcd_op *op = NULL;
+    int64_t timeout_ms = -1;
+    int rc = wait_time(req, &timeout_ms);
+    if (!rc)
+        rc = ctcd_run_get(req->ctx, argument(req, 0), &run, err);
+    if (rc)
+        return rc;
+    catch_signals();
+    rc = ctcd_run_cancel_begin(run, timeout_ms, &op, err);
+    if (!rc && timeout_ms == 0) {
+        printf("Asked the run %s to end.\n", ctcd_run_name(run));
+        background_leave(0);
+    }
+    if (!rc)
+        rc = wait_for(req, op, PROGRESS_TERMINAL, err);
+    if (rc || timeout_ms == 0)
+        return rc;
+    _drop_(run) ctcd_run *after = NULL;
+    rc = ctcd_run_get(req->ctx, ctcd_run_uuid(run), &after, err);
+    if (rc || output_format(req))
+        return rc ? rc : print_run(req, after, err);
+    printf("Cancelled the run %s.\n", ctcd_run_name(run));
+    return 0;
+}
+
+int cmd_run_retry(struct request *req, ctcd_error **err) {
+    _drop_(run) ctcd_run *run = NULL, *after = NULL;
+    _drop_(op) ctcd_op *op = NULL;
+    int64_t timeout_ms = -1;
+    int rc = option_duration(req, "timeout", &timeout_ms);
+    if (!rc)
+        rc = ctcd_run_get(req->ctx, argument(req, 0), &run, err);
+    if (rc)
+        return rc;
+    catch_signals();
+    rc = ctcd_run_retry_begin(run, timeout_ms, &op, err);
+    if (rc)
+        return rc;
+    rc = wait_for(req, op, PROGRESS_LINES, err);
+    if (ctcd_op_take_run(op, &after, NULL) != 0)
+        return rc;
+    int printed = print_run(req, after, rc ? NULL : err);
+    return rc ? rc : printed;
 }

@@ -44,8 +44,8 @@ CTCD_API int64_t ctcd_event_time(const ctcd_event *event);
 /**
  * What happened. More kinds may be added.
  *
- * Of runs: "run_claimed", "run_started", "run_resumed" (after a crash), "run_completed", "run_failed",
- * "run_canceled", "run_abandoned", "step_failed", "step_interrupted", "decision". Of services:
+ * Of runs: "run_claimed", "run_started", "run_resumed" (after a crash), "run_cancel_asked", "run_retried",
+ * "run_completed", "run_failed", "run_canceled", "run_abandoned", "step_failed", "step_interrupted", "decision". Of services:
  * "deploy_begun", "deploy_switched", "deploy_failed", "service_started", "start_failed",
  * "service_stopped", "stop_failed", "service_deleted", "delete_failed", "service_error", "interrupted".
  * Of schedules: "schedule_created", "schedule_deleted", "fire_dropped".

@@ -27,6 +27,40 @@ CTCD_API int ctcd_pipeline_run(ctcd_pipeline *pipeline, int64_t timeout_ms, ctcd
 CTCD_API int ctcd_pipeline_run_begin(ctcd_pipeline *pipeline, int64_t timeout_ms, ctcd_op **ret_op,
                                      ctcd_error **err);
 
+/**
+ * Ends a run before its end, whoever carries it out: a request in the store, which the process that
+ * carries it out sees within half a second. The processes of its steps are asked to end, and killed where
+ * they do not; the run ends "canceled". A run that nobody carries out any more (its process died) is ended
+ * here, with whatever of it still runs; one that nobody has begun is ended at once. A function step that
+ * does not return (and does not ask ctcd_step_canceled()) is waited for.
+ *
+ * @param timeout_ms  < 0 = 60 s; 0 = when the request is recorded, without waiting for the end: the run
+ *                    ends by its own process, or, where there is none, while this context is dispatched.
+ * @retval CTCD_E_CONFLICT  It has ended already, or ended by itself just now; the message says how.
+ * @retval CTCD_E_TIMEOUT   It has not ended yet; the request stays.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_run_cancel(ctcd_run *run, int64_t timeout_ms, ctcd_error **err);
+/** Begins it; the request is recorded when this returns. @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_run_cancel_begin(ctcd_run *run, int64_t timeout_ms, ctcd_op **ret_op,
+                                   ctcd_error **err);
+/**
+ * Goes on with a run that failed, was canceled or was abandoned: the same record. What has completed is not
+ * done again; each other step begins anew as its next attempt, with all of its retries, and the command of
+ * on_failure is run again where the run fails again.
+ *
+ * @param timeout_ms  As ctcd_pipeline_run().
+ * @param ret_run     As ctcd_pipeline_run().
+ * @retval CTCD_E_CONFLICT  It has completed, or has not ended.
+ * @retval CTCD_E_FAILED    A step failed again.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_run_retry(ctcd_run *run, int64_t timeout_ms, ctcd_run **ret_run,
+                            ctcd_error **err);
+/** Begins it; as ctcd_pipeline_run_begin(). @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_run_retry_begin(ctcd_run *run, int64_t timeout_ms, ctcd_op **ret_op,
+                                  ctcd_error **err);
+
 /** Finds a run by name or UUID (prefix). @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_run_get(ctcd_context *ctx, const char *name, ctcd_run **ret_run,
                           ctcd_error **err);

@@ -175,3 +175,87 @@ CTCD_API int ctcd_run_logs(ctcd_run *run, const char *step, int64_t lines, char 
         rc = run_logs(run, step, lines, ret_text, err);
     return gate_leave(&gate, rc);
 }
+
+/* ---- changing it ---- */
+
+#define CANCEL_TIMEOUT_MS 60000
+
+static int begin_cancel(struct gate *gate, ctcd_run *run, int64_t timeout_ms, ctcd_op **ret) {
+    int rc = gate_timeout(gate, &timeout_ms, CANCEL_TIMEOUT_MS, true);
+    if (!rc)
+        rc = run_cancel_new(run, timeout_ms ? timeout_ms : CANCEL_TIMEOUT_MS, ret, gate->err);
+    if (!rc)
+        op_start(*ret, NULL);
+    return rc;
+}
+
+CTCD_API int ctcd_run_cancel(ctcd_run *run, int64_t timeout_ms, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(run), err);
+    if (rc)
+        return rc;
+    ctcd_op *op = NULL;
+    rc = timeout_ms == 0 ? 0 : gate_wait_for_run(&gate);
+    if (!rc)
+        rc = begin_cancel(&gate, run, timeout_ms, &op);
+    if (!rc && timeout_ms != 0)
+        rc = op_wait(op, -1, err);
+    op_unref(op);
+    return gate_leave(&gate, rc);
+}
+
+CTCD_API int ctcd_run_cancel_begin(ctcd_run *run, int64_t timeout_ms, ctcd_op **ret_op,
+                                   ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(run), err);
+    if (rc)
+        return rc;
+    ctcd_op *op = NULL;
+    rc = ret_op ? begin_cancel(&gate, run, timeout_ms, &op) : gate_missing(&gate, "ret_op");
+    if (!rc)
+        *ret_op = op_publish(op);
+    return gate_leave(&gate, rc);
+}
+
+static int begin_retry(struct gate *gate, ctcd_run *run, int64_t timeout_ms, ctcd_op **ret) {
+    int rc = gate_timeout(gate, &timeout_ms, RUN_TIMEOUT_MS, false);
+    if (!rc)
+        rc = run_retry_new(run, timeout_ms, ret, gate->err);
+    if (!rc)
+        op_start(*ret, NULL);
+    return rc;
+}
+
+CTCD_API int ctcd_run_retry(ctcd_run *run, int64_t timeout_ms, ctcd_run **ret_run,
+                            ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(run), err);
+    if (rc)
+        return rc;
+    ctcd_op *op = NULL;
+    rc = gate_wait_for_run(&gate);
+    if (!rc)
+        rc = begin_retry(&gate, run, timeout_ms, &op);
+    if (!rc)
+        rc = op_wait(op, -1, err);
+    ctcd_run *ended = op ? op_hand_out(op, OP_RUN) : NULL;
+    if (ret_run && ended)
+        *ret_run = ended; /* also with an error, as ctcd_pipeline_run() */
+    else
+        object_unref(ended);
+    op_unref(op);
+    return gate_leave(&gate, rc);
+}
+
+CTCD_API int ctcd_run_retry_begin(ctcd_run *run, int64_t timeout_ms, ctcd_op **ret_op,
+                                  ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(run), err);
+    if (rc)
+        return rc;
+    ctcd_op *op = NULL;
+    rc = ret_op ? begin_retry(&gate, run, timeout_ms, &op) : gate_missing(&gate, "ret_op");
+    if (!rc)
+        *ret_op = op_publish(op);
+    return gate_leave(&gate, rc);
+}

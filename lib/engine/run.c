@@ -19,11 +19,13 @@ struct slot {
 };
 
 #define HOOK_TIMEOUT_MS 300000
+#define LOOK_MS 300 /* how often a request to cancel it is looked for */
 
 struct run_op {
     ctcd_op op;
     char *uuid, *owner;
     bool begun;
+    int64_t look_at; /* monotonic: the next look for a request to cancel */
     struct run_view view;
     struct lockfile *lock;
     struct graph *graph;
@@ -53,7 +55,7 @@ int run_live(ctcd_context *ctx, const char *uuid, bool *ret, ctcd_error **err) {
     return path ? lockfile_held(path, ret, err) : error_nomem(err);
 }
 
-static int take_lock(ctcd_context *ctx, const char *uuid, struct lockfile **ret, ctcd_error **err) {
+int run_lock(ctcd_context *ctx, const char *uuid, struct lockfile **ret, ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *folder = run_folder(ctx, uuid);
     _cleanup_(mem_free_ptr) char *path = lock_path(ctx, uuid);
     if (!folder || !path)
@@ -62,8 +64,8 @@ static int take_lock(ctcd_context *ctx, const char *uuid, struct lockfile **ret,
     if (!rc)
         rc = lockfile_try(path, ret, err);
     if (rc == CTCD_AGAIN)
-        return error_set(err, CTCD_E_CONFLICT, NULL, "another process carries out the run %s",
-                         uuid);
+        return error_set(err, CTCD_E_CONFLICT, "ctcd run cancel ends it",
+                         "another process carries out the run %s", uuid);
     return rc;
 }
 
@@ -109,7 +111,7 @@ static int begin(struct run_op *r) {
     struct run_view *view = &r->view;
     view->ctx = ctx;
     view->previous_ms = CTCD_TIME_NONE;
-    int rc = r->lock ? 0 : take_lock(ctx, r->uuid, &r->lock, OP_ERR(&r->op));
+    int rc = r->lock ? 0 : run_lock(ctx, r->uuid, &r->lock, OP_ERR(&r->op));
     if (!rc)
         rc = make_ours(r);
     if (!rc)
@@ -148,7 +150,7 @@ static void look_back(const struct run_op *r, struct step_args *args) {
         const struct store_step *row = &r->left.items[i];
         if (strcmp(row->name, args->step->name) != 0)
             continue;
-        args->failures += row->status == STORE_STEP_FAILED;
+        args->failures += row->status == STORE_STEP_FAILED && !row->retried;
         if (!args->last || row->attempt >= args->last->attempt)
             args->last = row;
     }
@@ -157,7 +159,7 @@ static void look_back(const struct run_op *r, struct step_args *args) {
 /* Has the step ended, before the process that carried it out died? After a failure with retries left, and
    after an interruption, another attempt would have begun. */
 static bool settled(const struct step_args *args) {
-    if (!args->last)
+    if (!args->last || args->last->retried)
         return false;
     switch (args->last->status) {
     case STORE_STEP_PENDING:
@@ -372,7 +374,7 @@ static int run_hook(struct run_op *r) {
                                  .cache_key = "",
                                  .run_error = error_message(r->why)};
         look_back(r, &args);
-        if (args.last && !step_left(&args)) {
+        if (args.last && !args.last->retried && !step_left(&args)) {
             r->hook_over = true;
             return 0;
         }
@@ -435,17 +437,33 @@ static int end_run(struct run_op *r) {
     return CTCD_E_FAILED;
 }
 
+/* Has somebody asked for its end (run_cancel_new)? What cannot be asked now is asked at the next look. */
+static void look_for_cancel(struct run_op *r) {
+    ctcd_context *ctx = r->op.ctx;
+    int64_t now = context_mono(ctx);
+    bool asked = false;
+    if (r->op.stop || now < r->look_at)
+        return;
+    r->look_at = now + LOOK_MS;
+    if (!store_run_cancel_asked(ctx->store, r->uuid, &asked, NULL) && asked)
+        op_stop(&r->op, CTCD_E_CANCELED);
+}
+
 static int run_step_op(ctcd_op *op) {
     struct run_op *r = (struct run_op *)op;
     int rc = r->broken;
     if (!rc && !r->begun)
         rc = begin(r);
     if (!rc)
+        look_for_cancel(r);
+    if (!rc)
         rc = run_steps(r);
     if (!rc)
         rc = run_hook(r);
     if (!rc)
         rc = end_run(r);
+    if (rc == CTCD_AGAIN && !op->stop)
+        op_wait_until(op, r->look_at);
     if (rc == CTCD_AGAIN || r->op.result)
         return rc;
     r->broken = rc;
@@ -502,6 +520,14 @@ int run_new(ctcd_context *ctx, const char *uuid, const char *owner, int64_t time
     return 0;
 }
 
+int run_new_locked(ctcd_context *ctx, const char *uuid, const char *owner, struct lockfile **lock,
+                   int64_t timeout_ms, ctcd_op **ret, ctcd_error **err) {
+    int rc = run_new(ctx, uuid, owner, timeout_ms, ret, err);
+    if (!rc)
+        ((struct run_op *)*ret)->lock = mem_steal(lock);
+    return rc;
+}
+
 /* Names are made of the time: runs of the same millisecond get different microseconds. */
 static int add_named(struct store *store, struct store_run *record, ctcd_error **err) {
     int rc = CTCD_E_EXISTS;
@@ -546,7 +572,7 @@ static int record_by_hand(struct run_op *r, ctcd_pipeline *pipeline, ctcd_error 
         .ended_ms = CTCD_TIME_NONE,
         .owner = r->owner,
     };
-    rc = take_lock(ctx, uuid, &r->lock, err);
+    rc = run_lock(ctx, uuid, &r->lock, err);
     return rc ? rc : add_named(ctx->store, &record, err);
 }
 

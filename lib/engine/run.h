@@ -53,6 +53,16 @@ int run_new(ctcd_context *ctx, const char *uuid, const char *owner, int64_t time
             ctcd_op **ret, ctcd_error **err);
 /* Of a new run, which is recorded here, with its pipeline. */
 int run_new_by_hand(ctcd_pipeline *pipeline, int64_t timeout_ms, ctcd_op **ret, ctcd_error **err);
+/* The same of a run whose lock the caller has taken; takes the lock over where it succeeds. */
+int run_new_locked(ctcd_context *ctx, const char *uuid, const char *owner, struct lockfile **lock,
+                   int64_t timeout_ms, ctcd_op **ret, ctcd_error **err);
+/* CONFLICT: somebody else has it. */
+int run_lock(ctcd_context *ctx, const char *uuid, struct lockfile **ret, ctcd_error **err);
+/* run_change.c. The request is recorded when this returns; the op waits until the run has ended, and ends it
+   itself where nobody carries it out. CONFLICT: it has ended by itself. */
+int run_cancel_new(ctcd_run *run, int64_t timeout_ms, ctcd_op **ret, ctcd_error **err);
+/* A failed, canceled or abandoned run goes on with what has not completed; as run_new(). */
+int run_retry_new(ctcd_run *run, int64_t timeout_ms, ctcd_op **ret, ctcd_error **err);
 /* Does somebody carry this run out? */
 int run_live(ctcd_context *ctx, const char *uuid, bool *ret, ctcd_error **err);
 

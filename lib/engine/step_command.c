@@ -202,7 +202,7 @@ static int take_up(struct command *c) {
         c->phase = WAIT;
         return locate(c);
     }
-    if (last && last->status == STORE_STEP_FAILED) {
+    if (last && last->status == STORE_STEP_FAILED && !last->retried) {
         c->until = now + left_of(c, c->args.step->retry_delay_ms, last->ended_ms);
         c->phase = RETRY_PAUSE;
     }

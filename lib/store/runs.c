@@ -18,11 +18,12 @@ static const struct field fields[] = {
     FIELD_WORD(store_run, status, words),     FIELD(store_run, created_ms, FIELD_TIME),
     FIELD(store_run, started_ms, FIELD_TIME), FIELD(store_run, ended_ms, FIELD_TIME),
     FIELD(store_run, error, FIELD_TEXT),      FIELD(store_run, owner, FIELD_TEXT),
+    FIELD(store_run, cancel_ms, FIELD_TIME),
 };
 static const struct record record = RECORD(store_run, fields);
 #define SELECT_RUNS                                                                                \
     "SELECT uuid, name, pipeline, digest, ifnull(schedule_id, 0), schedule, nominal_ms, params,"   \
-    " status, created_ms, started_ms, ended_ms, error, owner FROM runs "
+    " status, created_ms, started_ms, ended_ms, error, owner, cancel_ms FROM runs "
 
 static const struct record_key key = {
     .noun = "run",
@@ -238,6 +239,82 @@ int store_run_end(struct store *store, const char *uuid, const char *owner,
         rc = refuse_end(store, uuid, err);
     if (!rc)
         rc = note_run(store, uuid, NULL, end_kinds[status], error, now_ms, err);
+    return record_finish(store, rc, err);
+}
+
+/* ---- what is asked of it from outside ---------------------------------------------------------- */
+
+int store_run_ask_cancel(struct store *store, const char *uuid, int64_t now_ms, ctcd_error **err) {
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    rc = db_run(store->db,
+                "UPDATE runs SET cancel_ms = ?2"
+                " WHERE uuid = ?1 AND status = 'running' AND cancel_ms IS NULL",
+                DB_VALUES(DB_TEXT(uuid), DB_TIME(now_ms)), err);
+    int64_t changed = rc ? 0 : db_changes(store->db);
+    _cleanup_(store_run_done) struct store_run run = {0};
+    if (!rc)
+        rc = record_get(store, SELECT_RUNS "WHERE uuid = ?1", DB_VALUES(DB_TEXT(uuid)), &record,
+                        &run, err);
+    if (rc == CTCD_NONE)
+        rc = record_not_found(&key, uuid, err);
+    else if (!rc && run.status == STORE_RUN_PENDING)
+        rc = CTCD_NONE;
+    else if (!rc && run.status != STORE_RUN_RUNNING)
+        rc = refuse_end(store, uuid, err);
+    if (!rc && changed)
+        rc = note_run(store, uuid, NULL, "run_cancel_asked", "", now_ms, err);
+    return record_finish(store, rc, err);
+}
+
+int store_run_cancel_asked(struct store *store, const char *uuid, bool *ret, ctcd_error **err) {
+    int64_t count = 0;
+    int rc =
+        db_number(store->db, "SELECT count(*) FROM runs WHERE uuid = ?1 AND cancel_ms IS NOT NULL",
+                  DB_VALUES(DB_TEXT(uuid)), &count, err);
+    if (!rc)
+        *ret = count > 0;
+    return rc;
+}
+
+/* What a retry does anew leaves its place: rows that were never an attempt, and what there was of outputs. */
+static int put_behind(struct store *store, const char *uuid, ctcd_error **err) {
+#define UNDONE "status IN ('failed', 'canceled', 'skipped', 'interrupted')"
+    static const char *const sql[] = {
+        "DELETE FROM artifacts WHERE run = ?1 AND step IN"
+        " (SELECT name FROM step_runs WHERE run = ?1 AND retried = 0 AND " UNDONE ")"
+        " AND step NOT IN (SELECT name FROM step_runs WHERE run = ?1 AND retried = 0"
+        " AND status IN ('completed', 'cached'))",
+        "DELETE FROM decisions WHERE run = ?1 AND step NOT IN"
+        " (SELECT name FROM step_runs WHERE run = ?1 AND retried = 0"
+        " AND status IN ('completed', 'cached'))",
+        "DELETE FROM step_runs WHERE run = ?1 AND attempt = 0 AND " UNDONE,
+        "UPDATE step_runs SET retried = 1 WHERE run = ?1 AND (" UNDONE " OR name = 'on_failure')"
+        " AND status NOT IN ('running', 'pending')",
+    };
+    int rc = 0;
+    for (size_t i = 0; !rc && i < sizeof sql / sizeof *sql; i++)
+        rc = db_run(store->db, sql[i], DB_VALUES(DB_TEXT(uuid)), err);
+    return rc;
+}
+
+int store_run_retry(struct store *store, const char *uuid, const char *owner, int64_t now_ms,
+                    ctcd_error **err) {
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    rc = db_run(store->db,
+                "UPDATE runs SET status = 'running', owner = ?2, error = '', ended_ms = NULL,"
+                " cancel_ms = NULL, started_ms = ifnull(started_ms, ?3)"
+                " WHERE uuid = ?1 AND status IN ('failed', 'canceled', 'abandoned')",
+                DB_VALUES(DB_TEXT(uuid), DB_TEXT(owner), DB_TIME(now_ms)), err);
+    if (!rc && db_changes(store->db) == 0)
+        rc = CTCD_NONE;
+    if (!rc)
+        rc = put_behind(store, uuid, err);
+    if (!rc)
+        rc = note_run(store, uuid, NULL, "run_retried", "", now_ms, err);
     return record_finish(store, rc, err);
 }
 

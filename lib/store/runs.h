@@ -24,7 +24,8 @@ struct store_run {
     enum store_run_status status;
     int64_t created_ms, started_ms, ended_ms;
     char *error;
-    char *owner; /* token of the process that carries it out; "" = nobody's */
+    char *owner;       /* token of the process that carries it out; "" = nobody's */
+    int64_t cancel_ms; /* when it was asked to end, CTCD_TIME_NONE = it was not; read only */
 };
 struct store_runs {
     struct store_run *items;
@@ -66,6 +67,17 @@ int store_run_take_over(struct store *store, const char *uuid, const char *old_o
 int store_run_end(struct store *store, const char *uuid, const char *owner,
                   enum store_run_status status, const char *error, int64_t now_ms,
                   ctcd_error **err);
+
+/* Whoever carries the run out is to cancel it; asked twice is asked once. CTCD_NONE: nobody has begun it, so
+   it can be ended at once. CONFLICT: it has ended. */
+int store_run_ask_cancel(struct store *store, const char *uuid, int64_t now_ms, ctcd_error **err);
+int store_run_cancel_asked(struct store *store, const char *uuid, bool *ret, ctcd_error **err);
+/* A failed, canceled or abandoned run becomes RUNNING again, and the owner's. Its completed steps stay; the
+   attempts of all others are marked `retried`: they count no more, but for the number of the next one.
+   CTCD_NONE: it is in no such state. */
+int store_run_retry(struct store *store, const char *uuid, const char *owner, int64_t now_ms,
+                    ctcd_error **err);
+
 int store_run_get(struct store *store, const char *name, struct store_run *ret, ctcd_error **err);
 
 #define STORE_STATUS(status) (1u << (status))
@@ -106,6 +118,8 @@ struct store_step {
     int64_t generation;
     char *log; /* path */
     char *cache_key;
+    bool
+        retried; /* before the run was retried: it says nothing about the step any more; read only */
 };
 struct store_steps {
     struct store_step *items;

@@ -89,7 +89,14 @@ static const char *const version_1[] = {
     NULL,
 };
 
-static const char *const *const steps[] = {version_1};
+/* A run that is asked to end (cancel_ms), and attempts that a retry of their run has put behind it. */
+static const char *const version_2[] = {
+    "ALTER TABLE runs ADD COLUMN cancel_ms INTEGER;",
+    "ALTER TABLE step_runs ADD COLUMN retried INTEGER NOT NULL DEFAULT 0;",
+    NULL,
+};
+
+static const char *const *const steps[] = {version_1, version_2};
 
 const struct schema schema_ctcd = {steps, sizeof steps / sizeof *steps};
 

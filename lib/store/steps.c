@@ -16,11 +16,13 @@ static const struct field step_fields[] = {
     FIELD(store_step, ended_ms, FIELD_TIME), FIELD(store_step, error, FIELD_TEXT),
     FIELD(store_step, folder, FIELD_TEXT),   FIELD(store_step, generation, FIELD_INT),
     FIELD(store_step, log, FIELD_TEXT),      FIELD(store_step, cache_key, FIELD_TEXT),
+    FIELD(store_step, retried, FIELD_BOOL),
 };
 static const struct record step_record = RECORD(store_step, step_fields);
 #define STEP_COLUMNS(of)                                                                           \
     of "run, " of "name, " of "attempt, " of "position, " of "status, " of "started_ms, " of       \
-       "ended_ms, " of "error, " of "folder, " of "generation, " of "log, " of "cache_key"
+       "ended_ms, " of "error, " of "folder, " of "generation, " of "log, " of "cache_key, " of    \
+       "retried"
 
 static const char *const kinds[] = {
     [STORE_ARTIFACT_VALUE] = "value",
@@ -82,7 +84,7 @@ int store_step_add(struct store *store, const struct store_step *step, ctcd_erro
         "INSERT INTO step_runs (" STEP_COLUMNS(
             "") ")"
                 " VALUES (:run, :name, :attempt, :position, :status, :started_ms, :ended_ms,"
-                " :error, :folder, :generation, :log, :cache_key)",
+                " :error, :folder, :generation, :log, :cache_key, :retried)",
         &step_record, step, err);
     if (rc == CTCD_E_EXISTS)
         return error_set(err, rc, NULL, "attempt %lld of step \"%s\" was begun before",

@@ -69,7 +69,10 @@ class SchedulingCase(support.HomeCase):
             return self.home.start("daemon", *args, stderr=log)
 
     def said(self):
-        with open(os.path.join(self.home.folder, "daemon.log"), encoding="utf-8") as log:
+        path = os.path.join(self.home.folder, "daemon.log")
+        if not os.path.exists(path):
+            return "(no daemon)"
+        with open(path, encoding="utf-8") as log:
             return log.read()
 
     def until_idle(self, status=0):
