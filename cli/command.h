@@ -123,7 +123,7 @@ command_fn cmd_pipeline_run, cmd_pipeline_validate, cmd_pipeline_describe, cmd_p
 command_fn cmd_run_list, cmd_run_describe, cmd_run_logs, cmd_run_cancel, cmd_run_retry;
 command_fn cmd_schedule_create, cmd_schedule_list, cmd_schedule_describe, cmd_schedule_delete,
     cmd_schedule_next;
-command_fn cmd_doctor, cmd_backup, cmd_restore;
+command_fn cmd_doctor, cmd_backup, cmd_restore, cmd_gc;
 command_fn cmd_daemon, cmd_events, cmd_completion, cmd_report, cmd_metrics;
 
 #endif

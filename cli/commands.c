@@ -180,6 +180,14 @@ static const struct option_spec restore_options[] = {
     {0},
 };
 
+static const struct option_spec gc_options[] = {
+    {"dry-run", 0, NULL, "only say what would go"},
+    {"keep-runs", 0, "N", "of each pipeline the newest N ended runs stay; default: all"},
+    {"older-than", 0, "TIME", "only runs that ended so long ago go: 30d"},
+    {"keep-events", 0, "TIME", "older events go; default: all stay"},
+    {0},
+};
+
 static const struct option_spec next_options[] = {
     {"interval", 0, "TIME", "60s, 15m, 24h: fires at start + k * interval"},
     {"timezone", 0, "ZONE", "UTC"},
@@ -553,6 +561,17 @@ const struct command commands[] = {
          "abandoned;\n"
          "schedules go on with the next daemon, so the home that was backed up should have none.",
      .examples = "ctcd restore /backups/ctcd.db --home /srv/ctcd"},
+    {.verb = "gc",
+     .summary = "removes what is not needed any more, and says how much that was",
+     .options = gc_options,
+     .run = cmd_gc,
+     .flags = COMMAND_READS,
+     .more =
+         "Always: folders that no record knows, logs of deleted services and of revisions that "
+         "were taken\n"
+         "down, copies of models that nothing serves. A run that serves, or whose files are still "
+         "used, stays.",
+     .examples = "ctcd gc --dry-run --keep-runs 20\nctcd gc --older-than 30d --keep-events 90d"},
     {.verb = "completion",
      .arguments = "bash|zsh|fish",
      .summary = "a script that lets a shell complete ctcd's command lines",

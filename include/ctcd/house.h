@@ -1,6 +1,6 @@
 /**
  * @file house.h
- * Keeping house: what is wrong with a home and mending it.
+ * Keeping house: what is wrong with a home and mending it, backup and restore, removing what is not needed.
  */
 #ifndef CTCD_HOUSE_H
 #define CTCD_HOUSE_H
@@ -90,6 +90,42 @@ CTCD_API int ctcd_home_backup(ctcd_context *ctx, const char *path, ctcd_error **
  */
 CTCD_API int ctcd_home_restore(ctcd_context *ctx, const char *path, uint32_t flags,
                                ctcd_error **err);
+/** @} */
+
+/** @name Removing what is not needed any more. @{ */
+
+/** As @p flags of ctcd_home_collect(): only say what would go. */
+#define CTCD_COLLECT_DRY_RUN 0x1u
+/**
+ * Removes ended runs (record and folder) beyond the retention, and whatever the retention: folders that no record
+ * knows, folders of deleted services (their logs) and of revisions that were taken down, copies of models that no
+ * live revision is served from. Safe beside a daemon: what somebody works at is left for the next time.
+ *
+ * A run stays, however old, while a live revision is of it or is served from its files, while an artifact of a run
+ * that stays lies in its folder (a cache hit), and while a run under way may take over its results.
+ *
+ * @param flags           CTCD_COLLECT_DRY_RUN or 0.
+ * @param keep_runs       Of each pipeline so many of the newest ended runs stay; < 0 = the number does not count.
+ * @param runs_older_ms   Only runs that ended so long ago go; < 0 = the age does not count. Both < 0: all runs stay.
+ * @param events_older_ms Events that are so old go; < 0 = all stay.
+ * @param ret_list        What was removed (would be). Untouched on failure.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_home_collect(ctcd_context *ctx, uint32_t flags, int64_t keep_runs,
+                               int64_t runs_older_ms, int64_t events_older_ms, ctcd_list **ret_list,
+                               ctcd_error **err);
+/** Takes a reference. @return @p removal. @threads Any. @since 0.1 */
+CTCD_API ctcd_removal *ctcd_removal_ref(ctcd_removal *removal);
+/** Drops a reference; accepts NULL. @return NULL. @threads Any. @since 0.1 */
+CTCD_API ctcd_removal *ctcd_removal_unref(ctcd_removal *removal);
+/** "run", "run_folder", "service_folder", "revision_folder", "model" or "events"; more may be added. Borrowed; "" for NULL. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_removal_kind(const ctcd_removal *removal);
+/** The run's name, the folder's UUID (and revision), the copy's digest; "" for events and NULL. Borrowed. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_removal_name(const ctcd_removal *removal);
+/** What its files held; 0 for events and NULL. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_removal_bytes(const ctcd_removal *removal);
+/** How many events; else 1; 0 for NULL. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_removal_count(const ctcd_removal *removal);
 /** @} */
 
 #ifdef __cplusplus

@@ -18,6 +18,7 @@ typedef struct ctcd_schedule ctcd_schedule;
 typedef struct ctcd_pipeline ctcd_pipeline;
 typedef struct ctcd_event ctcd_event;
 typedef struct ctcd_finding ctcd_finding;
+typedef struct ctcd_removal ctcd_removal;
 
 /** Takes a reference. @return @p list. @threads Any. @since 0.1 */
 CTCD_API ctcd_list *ctcd_list_ref(ctcd_list *list);
@@ -44,6 +45,8 @@ CTCD_API ctcd_pipeline *ctcd_list_pipeline(const ctcd_list *list, size_t index);
 CTCD_API ctcd_event *ctcd_list_event(const ctcd_list *list, size_t index);
 /** @threads Any. @since 0.1 */
 CTCD_API ctcd_finding *ctcd_list_finding(const ctcd_list *list, size_t index);
+/** @threads Any. @since 0.1 */
+CTCD_API ctcd_removal *ctcd_list_removal(const ctcd_list *list, size_t index);
 /** @} */
 /**
  * All objects as one text: a JSON array, a YAML sequence, or one name a line.

@@ -142,7 +142,7 @@ CTCD_API int ctcd_call_progress(ctcd_call *call, const char *doing);
 /** Memory of this call, zeroed, the same on every entry; destroyed at its end. @param destroy Gets the memory; may be NULL. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_call_scratch(ctcd_call *call, size_t size, ctcd_destroy_fn destroy,
                                void **ret_memory);
-/** A folder that all components of this flavor share in this home (downloaded models), made at the first asking, absolute; borrowed until close(). @threads Inside the method. @since 0.1 */
+/** A folder that all components of this flavor share in this home (downloaded models), made at the first asking, absolute; borrowed until close(). A folder models/NAME in it (NAME of 16 or more characters) is removed by ctcd_home_collect() when no live revision has NAME in its memo or pinned URI. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_call_folder(ctcd_call *call, const char **ret_folder);
 /** Says why. @param hint What to do next, or NULL. @return @p code. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_call_fail(ctcd_call *call, int code, const char *message, const char *hint);

@@ -1,6 +1,7 @@
-/* ctcd_doctor_*, ctcd_finding_*, ctcd_home_*: see <ctcd/house.h>. */
+/* ctcd_doctor_*, ctcd_finding_*, ctcd_home_*, ctcd_removal_*: see <ctcd/house.h>. */
 #include "api/gate.h"
 #include "engine/backup.h"
+#include "engine/collect.h"
 #include "engine/deploy.h"
 #include "engine/doctor.h"
 
@@ -88,4 +89,48 @@ CTCD_API int ctcd_finding_format(const ctcd_finding *finding, const char *format
         return rc;
     rc = gate_need(&gate, "format", format, "ret_text", ret_text, NULL);
     return gate_leave(&gate, rc ? rc : object_format(finding, format, ret_text, err));
+}
+
+CTCD_API int ctcd_home_collect(ctcd_context *ctx, uint32_t flags, int64_t keep_runs,
+                               int64_t runs_older_ms, int64_t events_older_ms, ctcd_list **ret_list,
+                               ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx, err);
+    if (rc)
+        return rc;
+    struct retention retention = {.dry = flags & CTCD_COLLECT_DRY_RUN,
+                                  .keep_runs = keep_runs,
+                                  .runs_older_ms = runs_older_ms,
+                                  .events_older_ms = events_older_ms};
+    if (!ret_list)
+        rc = gate_missing(&gate, "ret_list");
+    else if (flags & ~CTCD_COLLECT_DRY_RUN)
+        rc = gate_invalid(&gate, "flags has unknown bits");
+    else
+        rc = collect(ctx, &retention, ret_list, err);
+    return gate_leave(&gate, rc);
+}
+
+CTCD_API ctcd_removal *ctcd_removal_ref(ctcd_removal *removal) {
+    return object_ref(removal);
+}
+
+CTCD_API ctcd_removal *ctcd_removal_unref(ctcd_removal *removal) {
+    return object_unref(removal);
+}
+
+CTCD_API const char *ctcd_removal_kind(const ctcd_removal *removal) {
+    return removal ? removal->kind : "";
+}
+
+CTCD_API const char *ctcd_removal_name(const ctcd_removal *removal) {
+    return removal ? removal->name : "";
+}
+
+CTCD_API int64_t ctcd_removal_bytes(const ctcd_removal *removal) {
+    return removal ? removal->bytes : 0;
+}
+
+CTCD_API int64_t ctcd_removal_count(const ctcd_removal *removal) {
+    return removal ? removal->count : 0;
 }

@@ -1,5 +1,6 @@
 /* ctcd_list_*: see <ctcd/list.h>. */
 #include "api/gate.h"
+#include "engine/collect.h"
 #include "engine/component.h"
 #include "engine/doctor.h"
 #include "engine/event.h"
@@ -53,6 +54,10 @@ CTCD_API ctcd_event *ctcd_list_event(const ctcd_list *list, size_t index) {
 
 CTCD_API ctcd_finding *ctcd_list_finding(const ctcd_list *list, size_t index) {
     return object_list_at(list, &FINDING_KIND, index);
+}
+
+CTCD_API ctcd_removal *ctcd_list_removal(const ctcd_list *list, size_t index) {
+    return object_list_at(list, &REMOVAL_KIND, index);
 }
 
 CTCD_API int ctcd_list_format(const ctcd_list *list, const char *format, char **ret_text,

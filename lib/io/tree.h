@@ -13,6 +13,8 @@
 /* Not there = done; entries that vanish meanwhile are fine. Goes on after an entry that cannot be
    removed, and returns the first error. */
 int tree_remove(const char *path, ctcd_error **err);
+/* How many bytes its files hold (by their lengths). Not there = 0; what vanishes meanwhile is not counted. */
+int tree_bytes(const char *path, int64_t *ret, ctcd_error **err);
 /* `to` must not exist: CTCD_E_EXISTS. Modes are kept (without set-uid, set-gid), owners and times are
    not; links are copied as links; the copy is fsynced. FIFOs, sockets and devices: CTCD_E_INVALID.
    At the top a link is followed. After a failure nothing is left at `to`. Copying a

@@ -78,6 +78,35 @@ START_TEST(backup_and_restore) {
 }
 END_TEST
 
+static size_t collect(uint32_t flags, int64_t keep, int64_t events) {
+    list = ctcd_list_unref(list);
+    ok(ctcd_home_collect(ctx, flags, keep, -1, events, &list, &err));
+    return ctcd_list_count(list);
+}
+
+START_TEST(what_is_not_needed_goes) {
+    char path[4400];
+    ok(ctcd_context_open(ctx, &err));
+    (void)snprintf(path, sizeof path, "%s/runs", api_home);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof path, "%s/runs/00000000-0000-4000-8000-000000000000", api_home);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_uint_eq(collect(CTCD_COLLECT_DRY_RUN, 1, 0), 1);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    ctcd_removal *removal = ctcd_list_removal(list, 0);
+    ck_assert_str_eq(ctcd_removal_kind(removal), "run_folder");
+    ck_assert_str_eq(ctcd_removal_name(removal), "00000000-0000-4000-8000-000000000000");
+    ck_assert_int_eq(ctcd_removal_bytes(removal), 0);
+    ck_assert_int_eq(ctcd_removal_count(removal), 1);
+    ck_assert_ptr_null(ctcd_list_finding(list, 0));
+    ctcd_removal_ref(removal);
+    ck_assert_uint_eq(collect(0, -1, -1), 1);
+    ck_assert_ptr_null(ctcd_removal_unref(removal));
+    ck_assert_int_ne(access(path, F_OK), 0);
+    ck_assert_uint_eq(collect(0, 1, 0), 0);
+}
+END_TEST
+
 START_TEST(wrong_arguments) {
     char *text = NULL;
     fails(ctcd_doctor_examine(NULL, 0, -1, &list, &err), CTCD_E_INVALID);
@@ -85,6 +114,16 @@ START_TEST(wrong_arguments) {
     fails(ctcd_doctor_examine(ctx, 0, 0, &list, &err), CTCD_E_INVALID);
     fails(ctcd_doctor_examine(ctx, 0, -1, NULL, &err), CTCD_E_INVALID);
     fails(ctcd_finding_format(NULL, "json", &text, &err), CTCD_E_INVALID);
+    fails(ctcd_home_collect(NULL, 0, 1, -1, -1, &list, &err), CTCD_E_INVALID);
+    fails(ctcd_home_collect(ctx, 2, 1, -1, -1, &list, &err), CTCD_E_INVALID);
+    fails(ctcd_home_collect(ctx, 0, 1, -1, -1, NULL, &err), CTCD_E_INVALID);
+    ck_assert_ptr_null(ctcd_list_removal(NULL, 0));
+    ck_assert_str_eq(ctcd_removal_kind(NULL), "");
+    ck_assert_str_eq(ctcd_removal_name(NULL), "");
+    ck_assert_int_eq(ctcd_removal_bytes(NULL), 0);
+    ck_assert_int_eq(ctcd_removal_count(NULL), 0);
+    ck_assert_ptr_null(ctcd_removal_ref(NULL));
+    ck_assert_ptr_null(ctcd_removal_unref(NULL));
     ck_assert_ptr_null(list);
     ck_assert_str_eq(ctcd_finding_kind(NULL), "");
     ck_assert_str_eq(ctcd_finding_severity(NULL), "");
@@ -99,4 +138,4 @@ START_TEST(wrong_arguments) {
 END_TEST
 
 SUITE_MAIN_WITH("house", api_open, teardown, doctor_of_nothing, doctor_finds_and_mends,
-                backup_and_restore, wrong_arguments)
+                backup_and_restore, what_is_not_needed_goes, wrong_arguments)

@@ -424,5 +424,201 @@ class Backup(House):
         self.home.run("doctor", "--home", self.other)
 
 
+class Collect(House):
+    FILES = """\
+pipeline: files
+params: {n: 1}
+steps:
+  make:
+    command: [sh, -c, 'mkdir "$CTCD_ARTIFACTS/m"; cp -r "$0/." "$CTCD_ARTIFACTS/m"; printf "{\\"model\\": \\"%%s/m\\"}" "$CTCD_ARTIFACTS" >"$CTCD_OUTPUTS"', "%s", "${params.n}"]
+    outputs: [model]
+    cache: %s
+"""
+
+    def gc(self, *args):
+        return self.home.run("gc", *args, "-o", "json").json
+
+    def removed(self, *args):
+        """The same is said before and done afterwards; and then there is nothing left to do."""
+        before = self.tree()
+        said = self.gc("--dry-run", *args)
+        self.assertEqual(self.tree(), before, "a dry run changes nothing")
+        done = self.gc(*args)
+        self.assertEqual(done, said)
+        self.assertEqual(self.gc(*args), [])
+        return [(r["kind"], r["name"]) for r in done]
+
+    def tree(self):
+        return sorted(os.path.join(folder, name) for folder, folders, files in os.walk(self.home.path)
+                      for name in folders + files if not name.startswith("ctcd.db-"))
+
+    def runs(self):
+        return [r["name"] for r in self.home.json("run", "list", "--limit", "1000")]
+
+    def folder(self, run):
+        (uuid,) = [r["uuid"] for r in self.home.json("run", "list", "--limit", "1000") if r["name"] == run]
+        return os.path.join(self.home.path, "runs", uuid)
+
+    def test_retention_of_runs(self):
+        for name in ("a", "a", "a", "b"):
+            self.home.run("pipeline", "run", self.pipeline(name))
+        b, a3, a2, a1 = self.runs()
+        folders = [self.folder(r) for r in (a1, a2, a3, b)]
+        self.assertEqual(self.removed(), [], "without a retention all stay")
+        self.assertEqual(self.removed("--keep-runs", "5"), [])
+        self.assertEqual(self.removed("--older-than", "1d"), [])
+        size = sum(os.path.getsize(os.path.join(at, n)) for at, _, files in os.walk(folders[0]) for n in files)
+        (found,) = [r for r in self.gc("--dry-run", "--keep-runs", "1") if r["name"] == a1]
+        self.assertEqual((found["kind"], found["bytes"], found["count"]), ("run", size, 1))
+        self.assertGreater(size, 0)
+        self.assertEqual(sorted(self.removed("--keep-runs", "1")), sorted([("run", a1), ("run", a2)]))
+        self.assertEqual(self.runs(), [b, a3])
+        self.assertEqual([os.path.exists(f) for f in folders], [False, False, True, True])
+        long_ago = 1000
+        self.store(("UPDATE runs SET ended_ms = ? WHERE name = ?", (long_ago, a3)))
+        said = self.home.run("gc", "--older-than", "1d").out
+        self.assertRegex(said, r"^KIND +NAME +SIZE\nrun +%s +\d+ B\nFreed \d+ B\.\n$" % a3)
+        self.assertEqual(self.runs(), [b])
+        self.assertEqual(self.home.run("gc").out, "Freed 0 B.\n")
+        self.home.run("gc", "--keep-runs", "1", "--older-than", "1d", status=2)
+        self.home.run("gc", "--keep-runs", "-1", status=2)
+        self.home.run("doctor")
+
+    def run_files(self, n, cache="false", model=None):
+        path = self.home.file("files.yaml", self.FILES % (model or self.model(n), cache))
+        self.home.run("pipeline", "run", path, "--param", "n=%d" % n)
+        return self.runs()[0]
+
+    def test_what_is_served_stays(self):
+        first, second, third = (self.run_files(n) for n in (1, 2, 3))
+        model = os.path.join(self.folder(first), "make", "1", "artifacts", "m")
+        self.assertTrue(os.path.isdir(model))
+        self.deploy(model)
+        self.assertEqual(self.removed("--keep-runs", "1"), [("run", second)])
+        self.home.run("served-models", "stop", self.uuid())
+        self.assertEqual(self.removed("--keep-runs", "1"), [])
+        self.home.run("served-models", "start", self.uuid())
+        self.deploy(self.model(9))
+        self.assertEqual(self.removed("--keep-runs", "1"), [("run", first), ("revision_folder", self.uuid() + "/r1")])
+        self.assertEqual(self.services()[0]["state"], "active")
+        self.assertEqual(self.runs(), [third])
+
+    def test_the_run_of_the_baseline_stays(self):
+        text = self.FILES % (self.model(1), "false") + "  deploy:\n    deploy: {model_name: digits, model_uri: \"%s\", options: {}}\n" % self.model(2)
+        self.home.run("pipeline", "run", self.home.file("files.yaml", text))
+        deployed = self.runs()[0]
+        other, last = self.run_files(3), self.run_files(4)
+        self.assertEqual(self.removed("--keep-runs", "1"), [("run", other)])
+        self.assertEqual(self.runs(), [last, deployed])
+
+    def test_what_a_cache_hit_points_to_stays(self):
+        model = self.model(1)
+        first = self.run_files(1, "true", model)
+        second = self.run_files(1, "true", model)
+        self.assertEqual(self.home.json("run", "describe", second)["steps"][0]["status"], "cached")
+        other = self.run_files(2, "true", model)
+        third = self.run_files(1, "true", model)
+        self.assertEqual(self.removed_sorted("--keep-runs", "1"), sorted([("run", second), ("run", other)]))
+        self.assertEqual(self.runs(), [third, first])
+        self.store("UPDATE runs SET ended_ms = 1000")
+        self.assertEqual({name for _, name in self.removed("--older-than", "1d")}, {first, third}, "both at once")
+
+    def removed_sorted(self, *args):
+        return sorted(self.removed(*args))
+
+    def test_what_runs_stays(self):
+        fifo = os.path.join(self.home.folder, "begun")
+        os.mkfifo(fifo)
+        old = self.run_files(1, "true")
+        plain = self.pipeline("plain")
+        self.home.run("pipeline", "run", plain)
+        gone = self.runs()[0]
+        text = self.FILES % (self.model(2), "true") + "  s:\n    command: [sh, -c, 'echo >%s; exec sleep 600']\n" % fifo
+        process = self.home.start("pipeline", "run", self.home.file("long.yaml", text))
+        with open(fifo) as f:
+            f.read()
+        self.store("UPDATE runs SET ended_ms = 1000 WHERE ended_ms IS NOT NULL")
+        self.assertEqual(self.removed("--older-than", "1d"), [("run", gone)], "it could take the old one's results")
+        self.assertIn(old, self.runs())
+        process.kill()
+        process.wait()
+        self.assertEqual(self.removed("--older-than", "0s"), [], "it is to be taken up")
+        self.store("UPDATE step_runs SET status = 'failed' WHERE status = 'running'",
+                   "UPDATE runs SET status = 'failed', ended_ms = 2000 WHERE status = 'running'")
+        self.home.run("doctor", "--fix")
+        self.assertEqual(len(self.removed("--older-than", "1d")), 2)
+        self.assertEqual(self.runs(), [])
+
+    def test_folders_that_no_record_knows(self):
+        uuid = "00000000-0000-4000-8000-000000000000"
+        self.home.file("ctcd/runs/%s/s/1/log" % uuid, "x" * 100)
+        self.home.file("ctcd/services/%s/r1/log" % uuid, "x" * 1000)
+        self.home.file("ctcd/runs/mine/file", "")
+        self.deploy(self.model(1))
+        self.deploy(self.model(2))
+        self.deploy(self.model(3, "exit 3"), status=1)
+        self.home.file("ctcd/services/%s/r77/log" % self.uuid(), "")
+        self.assertEqual([(r["kind"], r["bytes"]) for r in self.gc("--dry-run") if uuid in r["name"]],
+                         [("run_folder", 100), ("service_folder", 1000)])
+        self.assertEqual(self.removed_sorted(), sorted([
+            ("run_folder", uuid), ("service_folder", uuid), ("revision_folder", self.uuid() + "/r1"),
+            ("revision_folder", self.uuid() + "/r3"), ("revision_folder", self.uuid() + "/r77")]))
+        self.assertTrue(os.path.exists(os.path.join(self.home.path, "runs", "mine")))
+        self.home.run("served-models", "logs", self.uuid())
+
+    def test_a_failed_first_deploy_keeps_its_log(self):
+        self.deploy(self.model(3, "exit 3", "stderr so it is"), status=1)
+        self.assertEqual(self.removed(), [])
+        self.assertIn("so it is", self.home.run("served-models", "logs", self.uuid()).out)
+
+    def test_models(self):
+        used, unused = "a" * 64, "b" * 64
+        models = os.path.join(self.home.path, "deployers", "mlflow", "models")
+        for digest in (used, unused):
+            self.home.file("ctcd/deployers/mlflow/models/%s/model" % digest, "x" * 10)
+        self.home.file("ctcd/deployers/mlflow/models/.gc-%s/model" % ("c" * 64), "by one that died")
+        os.rename(os.path.join(models, used), os.path.join(models, ".gc-" + used))
+        self.home.file("ctcd/deployers/mlflow/incoming/x", "")
+        self.deploy(self.model(1))
+        self.store(("UPDATE revisions SET memo = json_set(memo, '$.digest', ?)", (used,)))
+        self.assertEqual(self.removed_sorted(), [("model", unused), ("model", "c" * 64)])
+        self.assertEqual(os.listdir(models), [used], "put back")
+        self.assertTrue(os.path.exists(os.path.join(self.home.path, "deployers", "mlflow", "incoming", "x")))
+        self.home.run("served-models", "stop", self.uuid())
+        self.assertEqual(self.removed(), [], "it may be started again")
+        self.home.run("served-models", "delete", self.uuid())
+        process = self.home.start("deploy", self.model(2, "ready-after 600000"), "--model-name", "digits")
+        support.wait_for(lambda: any("stand-in" in c for c in self.home.processes().values()))
+        self.assertEqual(self.removed(), [], "who deploys may be about to use it")
+        process.terminate()
+        process.wait()
+        self.assertIn(("model", used), self.removed())
+
+    def test_events(self):
+        self.home.run("pipeline", "run", self.pipeline("p"))
+        count = len(self.home.json("events"))
+        self.assertEqual(self.gc("--keep-events", "1d"), [])
+        self.store("UPDATE events SET at_ms = 1000 WHERE id = 1")
+        self.assertEqual(self.gc("--dry-run", "--keep-events", "1d"), [{"kind": "events", "name": "", "bytes": 0, "count": 1}])
+        self.assertEqual(len(self.home.json("events")), count)
+        said = self.home.run("gc", "--keep-events", "1d").out
+        self.assertRegex(said, r"(?m)^events +1\b")
+        self.assertEqual(len(self.home.json("events")), count - 1)
+
+    def test_beside_runs(self):
+        """Runs come and go while everything old is removed again and again: none fails."""
+        check = self.home.file("check.sh", """test -e "$(sed -n 's/.*"model": *"\\([^"]*\\)".*/\\1/p' "$CTCD_INPUTS")/MLmodel"\n""")
+        path = self.home.file("busy.yaml", self.FILES.replace("pipeline: files", "pipeline: busy") % (self.model(1), "true")
+                              + "  check:\n    command: [sh, %s]\n    inputs: {model: make.model}\n    cache: false\n" % check)
+        runs = [self.home.start("pipeline", "run", path, "--param", "n=%d" % (i % 2)) for i in range(6)]
+        while any(r.poll() is None for r in runs):
+            self.home.run("gc", "--keep-runs", "1")
+        self.assertEqual([r.wait() for r in runs], [0] * 6)
+        self.home.run("gc", "--keep-runs", "1")
+        for run in self.home.json("run", "list"):
+            self.assertEqual(run["status"], "completed")
+        self.home.run("doctor")
+
+
 if __name__ == "__main__":
     unittest.main()

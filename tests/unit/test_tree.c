@@ -278,7 +278,22 @@ START_TEST(many_entries) {
 }
 END_TEST
 
+START_TEST(its_files_are_counted_but_not_what_it_points_to) {
+    int64_t bytes = -1;
+    make_tree("t");
+    ck_assert_int_eq(tree_bytes("t", &bytes, NULL), 0);
+    ck_assert_int_eq(bytes, 5 + 10);
+    ck_assert_int_eq(tree_bytes("t/a", &bytes, NULL), 0);
+    ck_assert_int_eq(bytes, 5);
+    ck_assert_int_eq(tree_bytes("t/out", &bytes, NULL), 0);
+    ck_assert_int_eq(bytes, 0);
+    ck_assert_int_eq(tree_bytes("nothing", &bytes, NULL), 0);
+    ck_assert_int_eq(bytes, 0);
+}
+END_TEST
+
 SUITE_MAIN_WITH("tree", setup, teardown, a_tree_is_removed_but_not_what_it_points_to,
                 removal_goes_on_after_a_failure, a_copy_has_the_same_hash,
                 a_copy_is_whole_or_not_there, the_hash_sees_what_matters,
-                what_cannot_be_hashed_is_refused, many_entries)
+                what_cannot_be_hashed_is_refused, many_entries,
+                its_files_are_counted_but_not_what_it_points_to)
