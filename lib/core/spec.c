@@ -199,6 +199,8 @@ static bool copy_step(struct step_spec *ret, const struct step_spec *step) {
     ret->timeout_ms = step->timeout_ms;
     ret->retries_max = step->retries_max;
     ret->retry_delay_ms = step->retry_delay_ms;
+    ret->retry_backoff = step->retry_backoff;
+    ret->retry_max_delay_ms = step->retry_max_delay_ms;
     ret->cache = step->cache;
     ret->deploy.timeout_ms = deploy->timeout_ms;
     ret->deploy.min_ready_ms = deploy->min_ready_ms;
@@ -344,4 +346,20 @@ int decide_rule(const struct pipeline_spec *spec, const struct step_spec *decide
     }
     *ret = rule;
     return 0;
+}
+
+/* Ends early at the bound, which the product of two bounded numbers cannot pass by more than a double holds. */
+int64_t step_retry_delay(const struct step_spec *step, int64_t failures) {
+    bool grows = step->retry_backoff > 1;
+    int64_t most = step->retry_max_delay_ms ? step->retry_max_delay_ms
+                   : grows                  ? SPEC_RETRY_MAX_DELAY_MS
+                                            : INT64_MAX;
+    if (step->retry_delay_ms >= most)
+        return step->retry_max_delay_ms ? most : step->retry_delay_ms;
+    double delay = (double)step->retry_delay_ms;
+    for (int64_t i = 1; grows && delay > 0 && i < failures && delay < (double)most; i++)
+        delay *= step->retry_backoff;
+    if (!grows)
+        return step->retry_delay_ms;
+    return delay < (double)most ? (int64_t)delay : most;
 }

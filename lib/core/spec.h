@@ -75,9 +75,11 @@ struct step_spec {
     size_t input_count;
     int64_t timeout_ms; /* 0 = default */
     int64_t retries_max, retry_delay_ms;
-    int cache;    /* -1 = default, 0, 1 */
-    char *when;   /* decide step that must promote */
-    char **after; /* steps that must have ended, though nothing of them is used */
+    double retry_backoff;       /* each delay is so many times the one before; 0 = default, 1 */
+    int64_t retry_max_delay_ms; /* 0 = default, SPEC_RETRY_MAX_DELAY_MS */
+    int cache;                  /* -1 = default, 0, 1 */
+    char *when;                 /* decide step that must promote */
+    char **after;               /* steps that must have ended, though nothing of them is used */
     struct decide_spec decide;
     struct deploy_spec deploy;
 };
@@ -98,6 +100,8 @@ struct pipeline_spec {
 #define SPEC_MAX_STEPS 1000u
 #define SPEC_MAX_JOBS 64
 #define ON_FAILURE "on_failure" /* the step that the command of on_failure is recorded as */
+#define SPEC_MAX_BACKOFF 100
+#define SPEC_RETRY_MAX_DELAY_MS (24LL * 3600 * 1000)
 #define SPEC_MAX_PARAMS 1000u
 
 /* Building: zeroed elements appended (defaults of -1 set); NULL = out of memory. The pointers last
@@ -114,6 +118,9 @@ const char *settings_get(const struct settings *settings, const char *name); /* 
 int pipeline_spec_copy(const struct pipeline_spec *spec,
                        struct pipeline_spec *ret); /* deep; or NOMEM */
 void pipeline_spec_done(struct pipeline_spec *spec);
+
+/* The pause after so many failures (from 1): delay, delay * backoff, ... up to max_delay. */
+int64_t step_retry_delay(const struct step_spec *step, int64_t failures);
 
 /* Asking. NULL = there is none. */
 const struct step_spec *pipeline_spec_step(const struct pipeline_spec *spec, const char *name);

@@ -212,6 +212,8 @@ static int check_step(const struct pipeline_spec *spec, const struct step_spec *
         rc = error_set(err, CTCD_E_INVALID, NULL, "retries: max is 0 to %d", RETRIES_MAX);
     if (!rc && step->retry_delay_ms < 0)
         rc = error_set(err, CTCD_E_INVALID, NULL, "retries: the delay cannot be negative");
+    if (!rc && step->retry_max_delay_ms && step->retry_max_delay_ms < step->retry_delay_ms)
+        rc = error_set(err, CTCD_E_INVALID, NULL, "retries: max_delay is less than delay");
     if (rc)
         return rc;
     switch (step->kind) {

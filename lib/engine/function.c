@@ -95,7 +95,7 @@ static int read_inputs(ctcd_step *s, const struct step_args *args, ctcd_error **
     return 0;
 }
 
-static int stack_name(ctcd_context *ctx, char **ret, ctcd_error **err) {
+int step_stack_name(ctcd_context *ctx, char **ret, ctcd_error **err) {
     _cleanup_(store_stack_done) struct store_stack stack = {0};
     int rc = store_stack_get(ctx->store, NULL, &stack, err);
     if (rc)
@@ -121,7 +121,7 @@ static int fill(ctcd_step *s, const struct step_args *args, ctcd_error **err) {
         return error_nomem(err);
     s->nominal_ms = run->nominal_ms != CTCD_TIME_NONE ? run->nominal_ms : run->created_ms;
     s->previous_ms = args->run->previous_ms;
-    int rc = stack_name(s->ctx, &s->stack, err);
+    int rc = step_stack_name(s->ctx, &s->stack, err);
     if (!rc)
         rc = file_make_folders(s->artifacts, err);
     return rc ? rc : read_inputs(s, args, err);

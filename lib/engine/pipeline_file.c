@@ -142,10 +142,20 @@ static int need(struct reader *r, const struct yaml_node *mapping, const char *w
 
 /* ---- steps ---- */
 
+static int take_backoff(struct reader *r, void *place, const struct yaml_node *node) {
+    double number = 0;
+    if (!yaml_to_real(node, &number) || !(number >= 1 && number <= SPEC_MAX_BACKOFF))
+        return wrong(r, node, "\"%s\" must be a number from 1 to %d", node->key, SPEC_MAX_BACKOFF);
+    *(double *)place = number;
+    return 0;
+}
+
 static int take_retries(struct reader *r, void *place, const struct yaml_node *node) {
     static const struct key keys[] = {
         {"max", take_count, offsetof(struct step_spec, retries_max)},
         {"delay", take_duration_or_zero, offsetof(struct step_spec, retry_delay_ms)},
+        {"backoff", take_backoff, offsetof(struct step_spec, retry_backoff)},
+        {"max_delay", take_duration, offsetof(struct step_spec, retry_max_delay_ms)},
     };
     return take_keys(r, node, "\"retries\"", keys, COUNT(keys), place);
 }

@@ -118,6 +118,8 @@ int run_numbers(const struct run_view *run, const char *step, struct json **ret,
 /* The service that a deploy step's identity has now; CTCD_NONE = none, or none that ever served. */
 int step_incumbent(const struct run_view *run, const struct step_spec *deploy, ctcd_service **ret,
                    ctcd_error **err);
+/* Name of the active stack; owned. */
+int step_stack_name(ctcd_context *ctx, char **ret, ctcd_error **err);
 /* A row for an attempt that begins now. */
 int step_begin(const struct step_args *args, int64_t attempt, const char *folder, const char *log,
                ctcd_error **err);

@@ -85,11 +85,16 @@ static bool env_add_time(char ***env, const char *name, int64_t ms) {
     return env_add(env, name, text);
 }
 
+/* NULL: op.err says why, or memory ran out. */
 static char **environment(struct command *c, const char *inputs, const char *outputs) {
     const struct run_view *run = c->args.run;
+    _cleanup_(mem_free_ptr) char *stack = NULL;
     char **env = NULL;
     char attempt[24];
-    int64_t nominal = run->record.nominal_ms;
+    int64_t nominal =
+        run->record.nominal_ms != CTCD_TIME_NONE ? run->record.nominal_ms : run->record.created_ms;
+    if (step_stack_name(c->op.ctx, &stack, err_of(c)))
+        return NULL;
     snprintf(attempt, sizeof(attempt), "%" PRId64, c->attempt);
     if (env_add(&env, "CTCD_INPUTS", inputs) && env_add(&env, "CTCD_OUTPUTS", outputs) &&
         env_add(&env, "CTCD_ARTIFACTS", c->artifacts) &&
@@ -97,10 +102,12 @@ static char **environment(struct command *c, const char *inputs, const char *out
         env_add(&env, "CTCD_RUN_ID", run->record.uuid) &&
         env_add(&env, "CTCD_RUN_NAME", run->record.name) &&
         env_add(&env, "CTCD_STEP_NAME", c->args.step->name) &&
-        env_add_time(&env, "CTCD_NOMINAL_TIME",
-                     nominal != CTCD_TIME_NONE ? nominal : run->record.created_ms) &&
+        env_add_time(&env, "CTCD_NOMINAL_TIME", nominal) &&
         env_add_time(&env, "CTCD_PREVIOUS_NOMINAL_TIME", run->previous_ms) &&
-        env_add(&env, "CTCD_ATTEMPT", attempt) && env_add(&env, "CTCD_HOME", run->ctx->home) &&
+        env_add_time(&env, "CTCD_DATA_INTERVAL_START", run->previous_ms) &&
+        env_add_time(&env, "CTCD_DATA_INTERVAL_END", nominal) &&
+        env_add(&env, "CTCD_STACK", stack) && env_add(&env, "CTCD_ATTEMPT", attempt) &&
+        env_add(&env, "CTCD_HOME", run->ctx->home) &&
         (!c->args.run_error || env_add(&env, "CTCD_RUN_ERROR", c->args.run_error)))
         return env;
     strv_free(env);
@@ -135,7 +142,7 @@ static int spawn(struct command *c, const char *inputs, const char *outputs) {
     if (!argv)
         return c->op.err ? error_code(c->op.err) : error_nomem(err_of(c));
     if (!env || !marker)
-        return error_nomem(err_of(c));
+        return c->op.err ? error_code(c->op.err) : error_nomem(err_of(c));
     int rc = context_shim(c->op.ctx, &shim, err_of(c));
     if (rc)
         return rc;
@@ -203,7 +210,7 @@ static int take_up(struct command *c) {
         return locate(c);
     }
     if (last && last->status == STORE_STEP_FAILED && !last->retried) {
-        c->until = now + left_of(c, c->args.step->retry_delay_ms, last->ended_ms);
+        c->until = now + left_of(c, step_retry_delay(c->args.step, c->failures), last->ended_ms);
         c->phase = RETRY_PAUSE;
     }
     return 0;
@@ -268,9 +275,10 @@ static int failed(struct command *c, int rc) {
     c->failures++;
     if (recorded || c->op.stop || c->failures > c->args.step->retries_max)
         return rc;
+    int64_t delay_ms = step_retry_delay(c->args.step, c->failures);
     op_progress(&c->op, "step %s: attempt %lld failed (%s); again in %lld ms", c->args.step->name,
-                (long long)c->attempt, message, (long long)c->args.step->retry_delay_ms);
-    begin_again(c, c->args.step->retry_delay_ms);
+                (long long)c->attempt, message, (long long)delay_ms);
+    begin_again(c, delay_ms);
     return 0;
 }
 

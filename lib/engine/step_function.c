@@ -35,11 +35,12 @@ static int failed(struct function_op *f, int rc) {
     f->failures++;
     if (recorded || f->op.stop || f->failures > f->args.step->retries_max)
         return rc;
+    int64_t delay_ms = step_retry_delay(f->args.step, f->failures);
     op_progress(&f->op, "step %s: attempt %lld failed (%s); again in %lld ms", f->args.step->name,
-                (long long)f->attempt, message, (long long)f->args.step->retry_delay_ms);
+                (long long)f->attempt, message, (long long)delay_ms);
     error_done(err_of(f));
     f->attempt++;
-    f->until = context_mono(f->op.ctx) + f->args.step->retry_delay_ms;
+    f->until = context_mono(f->op.ctx) + delay_ms;
     f->phase = PAUSE;
     return 0;
 }

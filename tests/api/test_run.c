@@ -222,13 +222,16 @@ START_TEST(a_step_finds_its_surroundings) {
     ck_assert_has(text, part);
     (void)snprintf(part, sizeof part, "CTCD_HOME=%s\n", api_home);
     ck_assert_has(text, part);
-    (void)snprintf(part, sizeof part, "CTCD_RUN_ID=%s\nCTCD_RUN_NAME=%s\nCTCD_STEP_NAME=show\n",
+    (void)snprintf(part, sizeof part,
+                   "CTCD_RUN_ID=%s\nCTCD_RUN_NAME=%s\nCTCD_STACK=serving\nCTCD_STEP_NAME=show\n",
                    ctcd_run_uuid(made), ctcd_run_name(made));
     ck_assert_has(text, part);
     ck_assert_has(text, "CTCD_PIPELINE_NAME=shows\n");
     ck_assert_has(text, "CTCD_ATTEMPT=1\n");
     ck_assert_has(text, "CTCD_NOMINAL_TIME=20"); /* of a run by hand: when it began */
     ck_assert_has(text, "CTCD_PREVIOUS_NOMINAL_TIME=\n");
+    ck_assert_has(text, "CTCD_DATA_INTERVAL_START=\n");
+    ck_assert_has(text, "CTCD_DATA_INTERVAL_END=20");
     ck_assert_has(text, "args: 7 007 [a b] $HOME $x\n"); /* no shell in between, no value changed */
     ck_assert_has(text, "\"number\": 1.5");
     ck_assert_has(text, "\"words\": \"x y\"");

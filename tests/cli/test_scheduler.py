@@ -51,15 +51,15 @@ class Fires(SchedulingCase):
     def test_what_a_step_is_told(self):
         self.create(self.pipeline(self.step(
             "train", 'echo "$CTCD_NOMINAL_TIME,$CTCD_PREVIOUS_NOMINAL_TIME,$CTCD_HOME,$CTCD_PIPELINE_NAME,'
-                     '$CTCD_RUN_NAME" >>told'), "interval: 60s, start: now, end: +2m, catchup: all"))
+                     '$CTCD_RUN_NAME,$CTCD_DATA_INTERVAL_START,$CTCD_DATA_INTERVAL_END,$CTCD_STACK" >>told'), "interval: 60s, start: now, end: +2m, catchup: all"))
         self.clock.move(2 * MINUTE)
         self.until_idle()
         with open(os.path.join(self.home.folder, "told"), encoding="utf-8") as told:
             lines = [line.strip().split(",") for line in told]
         names = [row[0] for row in self.query("SELECT name FROM runs ORDER BY id")]
         first, second = instant(self.start), instant(self.start + MINUTE)
-        self.assertEqual(lines, [[first, "", self.home.path, "seed", names[0]],
-                                 [second, first, self.home.path, "seed", names[1]]])
+        self.assertEqual(lines, [[first, "", self.home.path, "seed", names[0], "", first, "default"],
+                                 [second, first, self.home.path, "seed", names[1], first, second, "default"]])
 
 
 class Down(SchedulingCase):

@@ -183,6 +183,12 @@ class Ends(StepCase):
         self.assertIn("attempt 1 failed (it ended with exit status 1); again in 0 ms", self.said_err)
         self.check_once()
 
+    def test_retries_with_back_off(self):
+        self.fails("exit 1", "retries: {max: 4, delay: 10ms, backoff: 2.5, max_delay: 100ms}")
+        for attempt, pause in enumerate((10, 25, 62, 100), 1):
+            self.assertIn("attempt %d failed (it ended with exit status 1); again in %d ms" % (attempt, pause),
+                          self.said_err)
+
     def test_retries_after_a_timeout(self):
         run = self.one("test $CTCD_ATTEMPT = 2 || sleep 300", "timeout: 5s", "retries: {max: 1}")
         self.assertEqual(self.query("SELECT attempt, status FROM step_runs"), [(1, "failed"), (2, "completed")])
@@ -290,9 +296,9 @@ class Inputs(StepCase):
         said = self.home.run("run", "logs", run["name"]).out.splitlines()
         self.assertEqual(said[:2], ["0", "kept"])
         self.assertEqual(said[2].split(), [
-            "CTCD_ARTIFACTS", "CTCD_ATTEMPT", "CTCD_HOME", "CTCD_INPUTS", "CTCD_MARKER", "CTCD_NOMINAL_TIME",
-            "CTCD_OUTPUTS", "CTCD_PIPELINE_NAME", "CTCD_PREVIOUS_NOMINAL_TIME", "CTCD_RUN_ID", "CTCD_RUN_NAME",
-            "CTCD_STEP_NAME"])
+            "CTCD_ARTIFACTS", "CTCD_ATTEMPT", "CTCD_DATA_INTERVAL_END", "CTCD_DATA_INTERVAL_START", "CTCD_HOME",
+            "CTCD_INPUTS", "CTCD_MARKER", "CTCD_NOMINAL_TIME", "CTCD_OUTPUTS", "CTCD_PIPELINE_NAME",
+            "CTCD_PREVIOUS_NOMINAL_TIME", "CTCD_RUN_ID", "CTCD_RUN_NAME", "CTCD_STACK", "CTCD_STEP_NAME"])
 
 
 if __name__ == "__main__":

@@ -479,7 +479,37 @@ START_TEST(no_memory_while_building) {
 }
 END_TEST
 
-SUITE_MAIN("spec", a_whole_pipeline, asking, whom_a_rule_decides_about, wrong_names,
-           wrong_references, wrong_values, wrong_schedules_and_circles, too_many,
+START_TEST(pauses_grow_up_to_a_bound) {
+    static const struct {
+        int64_t delay, max_delay, failures, expected;
+        double backoff;
+    } rows[] = {
+        {5000, 0, 1, 5000, 0},
+        {5000, 0, 100, 5000, 0},
+        {5000, 60000, 1, 5000, 2},
+        {5000, 60000, 2, 10000, 2},
+        {5000, 60000, 4, 40000, 2},
+        {5000, 60000, 5, 60000, 2},
+        {5000, 60000, INT64_MAX, 60000, 2},
+        {1000, 0, 3, 2250, 1.5},
+        {1, 0, INT64_MAX, SPEC_RETRY_MAX_DELAY_MS, SPEC_MAX_BACKOFF},
+        {0, 0, INT64_MAX, 0, 2},
+        {INT64_MAX, 0, 100, INT64_MAX, SPEC_MAX_BACKOFF},
+        {INT64_MAX, 0, 100, INT64_MAX, 1},
+        {5000, INT64_MAX, 100, INT64_MAX, SPEC_MAX_BACKOFF},
+        {5000, 5000, 3, 5000, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct step_spec step = {.retry_delay_ms = rows[i].delay,
+                                       .retry_max_delay_ms = rows[i].max_delay,
+                                       .retry_backoff = rows[i].backoff};
+        int64_t pause = step_retry_delay(&step, rows[i].failures);
+        ck_assert_msg(pause == rows[i].expected, "row %zu: %lld", i, (long long)pause);
+    }
+}
+END_TEST
+
+SUITE_MAIN("spec", pauses_grow_up_to_a_bound, a_whole_pipeline, asking, whom_a_rule_decides_about,
+           wrong_names, wrong_references, wrong_values, wrong_schedules_and_circles, too_many,
            wiring_of_an_unchecked_tree, copies_are_whole, settings_replace, no_memory,
            no_memory_while_building)
