@@ -42,6 +42,8 @@ bindir ?= $(exec_prefix)/bin
 libdir ?= $(exec_prefix)/lib
 libexecdir ?= $(exec_prefix)/libexec
 includedir ?= $(prefix)/include
+datarootdir ?= $(prefix)/share
+datadir ?= $(datarootdir)
 INSTALL ?= install
 
 V ?= 0
@@ -242,21 +244,24 @@ INSTALL_RPATH = $(if $(filter /usr/lib /usr/lib/% /usr/lib64 /lib /lib/%,$(libdi
 PUBLIC_H := $(sort $(wildcard include/ctcd/*.h))
 .PHONY: install uninstall dist distcheck
 install: all ## prefix=/usr/local, libdir, ..., DESTDIR
-	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(libexecdir)/ctcd' '$(DESTDIR)$(includedir)/ctcd'
+	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(libexecdir)/ctcd' '$(DESTDIR)$(includedir)/ctcd' \
+		'$(DESTDIR)$(datadir)/ctcd'
 	$(LINK) $(CLI_O) -L$(BUILD) -lctcd $(INSTALL_RPATH) -o $(BUILD)/ctcd.installed
 	$(INSTALL) -m 755 $(BUILD)/ctcd.installed '$(DESTDIR)$(bindir)/ctcd'
 	$(INSTALL) -m 755 $(BUILD)/$(SONAME) '$(DESTDIR)$(libdir)/$(SONAME)'
 	ln -sf $(SONAME) '$(DESTDIR)$(libdir)/libctcd.so'
 	$(INSTALL) -m 755 $(BUILD)/ctcd-shim '$(DESTDIR)$(libexecdir)/ctcd/ctcd-shim'
 	$(INSTALL) -m 644 $(PUBLIC_H) '$(DESTDIR)$(includedir)/ctcd'
+	$(INSTALL) -m 644 share/pipeline.schema.json '$(DESTDIR)$(datadir)/ctcd/pipeline.schema.json'
 	sed -e 's|@prefix@|$(prefix)|; s|@exec_prefix@|$(exec_prefix)|; s|@libdir@|$(libdir)|; s|@includedir@|$(includedir)|' \
 		-e 's|@VERSION@|$(VERSION)|; s|@PACKAGES@|$(PACKAGES)|' pkgconfig/libctcd.pc.in >$(BUILD)/libctcd.pc
 	$(INSTALL) -m 644 $(BUILD)/libctcd.pc '$(DESTDIR)$(libdir)/pkgconfig/libctcd.pc'
 uninstall: ## takes away what install put there
 	rm -f '$(DESTDIR)$(bindir)/ctcd' '$(DESTDIR)$(libdir)/$(SONAME)' '$(DESTDIR)$(libdir)/libctcd.so' \
 		'$(DESTDIR)$(libdir)/pkgconfig/libctcd.pc' '$(DESTDIR)$(libexecdir)/ctcd/ctcd-shim' \
+		'$(DESTDIR)$(datadir)/ctcd/pipeline.schema.json' \
 		$(PUBLIC_H:include/ctcd/%='$(DESTDIR)$(includedir)/ctcd/%')
-	@rmdir '$(DESTDIR)$(libexecdir)/ctcd' '$(DESTDIR)$(includedir)/ctcd' 2>/dev/null || true
+	@rmdir '$(DESTDIR)$(libexecdir)/ctcd' '$(DESTDIR)$(datadir)/ctcd' '$(DESTDIR)$(includedir)/ctcd' 2>/dev/null || true
 dist: ## libctcd-VERSION.tar.gz, from what is tracked
 	@$(DEPS) dist
 	@tools/dist $(VERSION) $(BUILD)
