@@ -255,7 +255,7 @@ static bool nothing_missed(uint64_t k) {
 }
 
 /* What happens in a home here has failed at each allocation elsewhere. */
-static void known_places(scenario_fn scenario) {
+static inline void known_places(scenario_fn scenario) {
     new_home(true);
     mem_test_fail_if(only_notes);
     ok(begin_context());
@@ -280,7 +280,7 @@ static int left_running(void) {
     return count;
 }
 
-static void every_place(const char *name, scenario_fn scenario) {
+static inline void every_place(const char *name, scenario_fn scenario) {
     int64_t begun = real_mono(), lucky = 0;
     uint64_t rounds = 0;
     wrongs = 0;
