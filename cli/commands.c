@@ -117,6 +117,8 @@ static const struct option_spec deploy_options[] = {
     {"smoke", 0, "FILE", "a request that the new revision must answer before the switch"},
     {"min-ready", 0, "TIME", "how long it must have been ready before the switch; default 2s"},
     {"on-failure", 0, "rollback|leave", "what becomes of a new revision that fails"},
+    {"restart", 0, "never|on-failure|always",
+     "does `ctcd daemon` start it again when it has ended?"},
     {"no-replace", 0, NULL, "leave a running service of the same identity alone"},
     {"dry-run", 0, NULL, "only check all that can be refused before anything starts"},
     WAIT_OPTIONS,

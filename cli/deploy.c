@@ -40,6 +40,8 @@ static int set_policies(struct request *req, ctcd_deployment *deployment, ctcd_e
     free(metrics);
     if (!rc && option(req, "on-failure"))
         rc = ctcd_deployment_set_on_failure(deployment, option(req, "on-failure"), err);
+    if (!rc && option(req, "restart"))
+        rc = ctcd_deployment_set_restart(deployment, option(req, "restart"), err);
     if (!rc && option(req, "no-replace"))
         rc = ctcd_deployment_set_replace(deployment, 0, err);
     return rc;

@@ -132,7 +132,16 @@ static void add_record(struct table *table, const ctcd_service *service) {
     table_property(table, "PIPELINE_RUN_ID", ctcd_service_run(service));
     table_property(table, "PIPELINE_STEP_NAME", ctcd_service_step(service));
     table_property(table, "PREDICTION_URL", ctcd_service_url(service));
+    table_property(table, "RESTART", ctcd_service_restart(service));
     char *revision = text_of("%lld", (long long)ctcd_service_revision(service));
+    char *restarts = text_of("%lld", (long long)ctcd_service_restarts(service));
+    char *next = time_text(ctcd_service_restart_next(service));
+    if (strcmp(ctcd_service_restart(service), "never") != 0)
+        table_property(table, "RESTARTS", restarts);
+    if (*next)
+        table_property(table, "RESTART_NEXT", next);
+    free(restarts);
+    free(next);
     table_property(table, "REVISION", revision);
     table_property(table, "UUID", ctcd_service_uuid(service));
     if (strcmp(ctcd_service_metrics(service), "{}") != 0)

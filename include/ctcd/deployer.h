@@ -61,6 +61,17 @@ CTCD_API int ctcd_deployment_set_replace(ctcd_deployment *deployment, int replac
 /** "rollback" (default): a failed new revision is removed, the old one goes on. "leave": the new one stays for inspection, the old one goes on, too. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_deployment_set_on_failure(ctcd_deployment *deployment, const char *policy,
                                             ctcd_error **err);
+/**
+ * Is the server started again when it has ended? By whoever is the scheduler of the home (`ctcd daemon`), after
+ * 1 s, then doubled to 5 min; 1 s again once it has served for 10 min. Holds from the switch to this deployment
+ * to the next one; never for a service that was stopped.
+ *
+ * @param policy  "never" (default); "on-failure": it ended by a signal or with another status than 0, or its
+ *                monitor was lost; "always": also with status 0, and after a restart of the machine.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_deployment_set_restart(ctcd_deployment *deployment, const char *policy,
+                                         ctcd_error **err);
 
 /**
  * Deploys: resolve and pin the model, validate, start the new revision, wait until it is ready, try the

@@ -47,6 +47,7 @@ CTCD_API int64_t ctcd_event_time(const ctcd_event *event);
  * Of runs: "run_claimed", "run_started", "run_resumed" (after a crash), "run_cancel_asked", "run_retried",
  * "run_completed", "run_failed", "run_canceled", "run_abandoned", "step_failed", "step_interrupted", "decision". Of services:
  * "deploy_begun", "deploy_switched", "deploy_failed", "service_started", "start_failed",
+ * "restart_planned" (it has crashed, and its restart policy wants it), "service_restarted", "restart_failed",
  * "service_stopped", "stop_failed", "service_deleted", "delete_failed", "service_error", "interrupted".
  * Of schedules: "schedule_created", "schedule_deleted", "fire_dropped".
  * @threads Any. @since 0.1

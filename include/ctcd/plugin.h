@@ -208,6 +208,8 @@ CTCD_API int ctcd_observation_set_error(ctcd_observation *out, const char *cause
 CTCD_API int ctcd_observation_set_log_tail(ctcd_observation *out, const char *text);
 /** It will not become ready by waiting. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_observation_set_final(ctcd_observation *out);
+/** Its server ended by itself and says that all is well (exit status 0): only the restart policy "always" starts it again. @threads Inside the method. @since 0.1 */
+CTCD_API int ctcd_observation_set_ended_well(ctcd_observation *out);
 /** A further property, name in upper case ("DAEMON_PID"). @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_observation_add_property(ctcd_observation *out, const char *name,
                                            const char *value);

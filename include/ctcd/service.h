@@ -69,6 +69,12 @@ CTCD_API const char *ctcd_service_run(const ctcd_service *service);
 CTCD_API int64_t ctcd_service_revision(const ctcd_service *service);
 /** Metrics recorded with it as a JSON object, "{}" without; borrowed. @threads Any. @since 0.1 */
 CTCD_API const char *ctcd_service_metrics(const ctcd_service *service);
+/** Its restart policy, see ctcd_deployment_set_restart(). @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_service_restart(const ctcd_service *service);
+/** How often the policy has had it started again since the last deploy; tries that failed count. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_service_restarts(const ctcd_service *service);
+/** When the next restart is due, wall-clock ms; CTCD_TIME_NONE: none is planned. @threads Any. @since 0.1 */
+CTCD_API int64_t ctcd_service_restart_next(const ctcd_service *service);
 /** As ctcd_list_format(). @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_service_format(const ctcd_service *service, const char *format, char **ret_text,
                                  ctcd_error **err);

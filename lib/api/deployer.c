@@ -185,6 +185,19 @@ CTCD_API int ctcd_deployment_set_replace(ctcd_deployment *deployment, int replac
     return gate_leave(&gate, rc);
 }
 
+CTCD_API int ctcd_deployment_set_restart(ctcd_deployment *deployment, const char *policy,
+                                         ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(deployment), err);
+    if (rc)
+        return rc;
+    rc = gate_text(&gate, "policy", policy);
+    if (!rc && !restart_policy_from_name(policy, &deployment->restart))
+        rc = error_set(err, CTCD_E_INVALID, "it is one of: " RESTART_POLICIES,
+                       "there is no restart policy \"%s\"", policy);
+    return gate_leave(&gate, rc);
+}
+
 CTCD_API int ctcd_deployment_set_on_failure(ctcd_deployment *deployment, const char *policy,
                                             ctcd_error **err) {
     struct gate gate;

@@ -149,6 +149,13 @@ CTCD_API int ctcd_observation_set_final(ctcd_observation *out) {
     return 0;
 }
 
+CTCD_API int ctcd_observation_set_ended_well(ctcd_observation *out) {
+    if (!out)
+        return CTCD_E_INVALID;
+    out->ended_well = true;
+    return 0;
+}
+
 CTCD_API int ctcd_observation_add_property(ctcd_observation *out, const char *name,
                                            const char *value) {
     if (!out || !name || !value)

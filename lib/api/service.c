@@ -90,6 +90,18 @@ CTCD_API const char *ctcd_service_metrics(const ctcd_service *service) {
     return service ? service->metrics : "{}";
 }
 
+CTCD_API const char *ctcd_service_restart(const ctcd_service *service) {
+    return service ? service->record.restart : "";
+}
+
+CTCD_API int64_t ctcd_service_restarts(const ctcd_service *service) {
+    return service ? service->record.restarts : 0;
+}
+
+CTCD_API int64_t ctcd_service_restart_next(const ctcd_service *service) {
+    return service ? service->record.restart_next_ms : CTCD_TIME_NONE;
+}
+
 static int format(const void *object, const char *name, char **ret_text, ctcd_error **err) {
     struct gate gate;
     int rc = gate_enter(&gate, ctx_of(object), err);

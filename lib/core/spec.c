@@ -148,6 +148,7 @@ static void step_done(struct step_spec *step) {
     settings_done(&step->deploy.options);
     mem_free(step->deploy.on_failure);
     mem_free(step->deploy.without_model);
+    mem_free(step->deploy.restart);
     mem_free(step->deploy.smoke);
 }
 
@@ -219,6 +220,7 @@ static bool copy_step(struct step_spec *ret, const struct step_spec *step) {
            copy_settings(&ret->deploy.options, &deploy->options) &&
            copy_text(&ret->deploy.on_failure, deploy->on_failure) &&
            copy_text(&ret->deploy.without_model, deploy->without_model) &&
+           copy_text(&ret->deploy.restart, deploy->restart) &&
            copy_text(&ret->deploy.smoke, deploy->smoke);
 }
 

@@ -61,6 +61,7 @@ struct deploy_spec {
     int replace;                  /* -1 = default (yes), 0, 1 */
     char *on_failure;             /* NULL = "rollback"; "leave" */
     char *without_model;          /* where the output is null or "": NULL = "fail"; "keep" */
+    char *restart;                /* NULL = "never"; "on-failure", "always" */
     char *smoke;                  /* JSON text of a request, or NULL */
 };
 

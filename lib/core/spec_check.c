@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "core/identity.h"
+#include "core/restart.h"
 #include "core/spec.h"
 
 /* The names of all steps but one that match a kind (0 = any), for near misses. */
@@ -118,14 +119,15 @@ static int check_decide(const struct pipeline_spec *spec, const struct step_spec
     return 0;
 }
 
-/* value: NULL, or one of two words. */
+/* value: NULL, or one of the words, which end with NULL; all is them for the message. */
 static int check_choice(const char *key, const char *value, const char *const *names,
-                        ctcd_error **err) {
-    if (!value || text_same(value, names[0]) || text_same(value, names[1]))
-        return 0;
-    error_set(err, CTCD_E_INVALID, NULL, "%s: \"%.100s\" is none of: %s, %s", key, value, names[0],
-              names[1]);
-    const char *near = text_nearest(value, names, 2);
+                        const char *all, ctcd_error **err) {
+    size_t count = 0;
+    for (; names[count]; count++)
+        if (!value || text_same(value, names[count]))
+            return 0;
+    error_set(err, CTCD_E_INVALID, NULL, "%s: \"%.100s\" is none of: %s", key, value, all);
+    const char *near = text_nearest(value, names, count);
     if (near)
         error_hint(err, "did you mean \"%s\"?", near);
     return CTCD_E_INVALID;
@@ -144,8 +146,9 @@ static int check_model_name(const struct pipeline_spec *spec, const char *text, 
 
 static int check_deploy(const struct pipeline_spec *spec, const struct step_spec *step,
                         ctcd_error **err) {
-    static const char *const on_failure[] = {"rollback", "leave"};
-    static const char *const without_model[] = {"fail", "keep"};
+    static const char *const on_failure[] = {"rollback", "leave", NULL};
+    static const char *const without_model[] = {"fail", "keep", NULL};
+    static const char *const restart[] = {"never", "on-failure", "always", NULL};
     const struct deploy_spec *deploy = &step->deploy;
     int rc = check_model_name(spec, deploy->model_name, err);
     if (!rc && deploy->model_from.step)
@@ -162,8 +165,10 @@ static int check_deploy(const struct pipeline_spec *spec, const struct step_spec
     if (!rc && deploy->timeout_ms < 0)
         rc = error_set(err, CTCD_E_INVALID, NULL, "timeout: it cannot be negative");
     if (!rc)
-        rc = check_choice("on_failure", deploy->on_failure, on_failure, err);
-    return rc ? rc : check_choice("without_model", deploy->without_model, without_model, err);
+        rc = check_choice("on_failure", deploy->on_failure, on_failure, "rollback, leave", err);
+    if (!rc)
+        rc = check_choice("without_model", deploy->without_model, without_model, "fail, keep", err);
+    return rc ? rc : check_choice("restart", deploy->restart, restart, RESTART_POLICIES, err);
 }
 
 static int check_inputs(const struct pipeline_spec *spec, const struct step_spec *step,

@@ -32,6 +32,7 @@ struct ctcd_observation {
     int state; /* CTCD_STATE_*, 0 = not said */
     char *message, *cause, *hint, *log_tail;
     bool final;             /* will not become ready by waiting */
+    bool ended_well;        /* by itself, with status 0 */
     char **names, **values; /* properties */
     size_t count;
 };

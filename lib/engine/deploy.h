@@ -11,6 +11,7 @@
 
 #include <ctcd/deployer.h>
 
+#include "core/restart.h"
 #include "engine/service.h"
 #include "io/lockfile.h"
 
@@ -25,6 +26,7 @@ struct ctcd_deployment {
     struct json *options;  /* object of texts, checked when the deployer is known */
     int64_t min_ready_ms;
     bool replace, leave_failed;
+    enum restart_policy restart;
 };
 extern const struct object_kind DEPLOYMENT_KIND;
 
@@ -49,6 +51,9 @@ int validate_new(ctcd_context *ctx, ctcd_model_deployer *deployer, ctcd_deployme
                  int64_t timeout_ms, ctcd_op **ret, ctcd_error **err);
 int start_new(ctcd_context *ctx, const char *uuid, int64_t timeout_ms, ctcd_op **ret,
               ctcd_error **err);
+/* The same where the restart policy wants it, and it is planned. It waits for nobody: CTCD_E_CONFLICT where
+   somebody else works on the service, CTCD_NONE where nothing is to be done any more. */
+int restart_new(ctcd_context *ctx, const char *uuid, ctcd_op **ret, ctcd_error **err);
 int stop_new(ctcd_context *ctx, const char *uuid, int64_t timeout_ms, ctcd_op **ret,
              ctcd_error **err);
 int delete_new(ctcd_context *ctx, const char *uuid, uint32_t flags, int64_t timeout_ms,

@@ -25,7 +25,8 @@ static struct json *deployment_to_json(const void *object) {
         json_set_text(json, "run", d->run) && json_set(json, "options", d->options) &&
         json_set_int(json, "min_ready_ms", d->min_ready_ms) &&
         json_set_bool(json, "replace", d->replace) && json_set_text(json, "smoke", d->smoke) &&
-        json_set_text(json, "on_failure", d->leave_failed ? "leave" : "rollback"))
+        json_set_text(json, "on_failure", d->leave_failed ? "leave" : "rollback") &&
+        json_set_text(json, "restart", restart_policy_name(d->restart)))
         return json;
     return json_unref(json);
 }
@@ -54,6 +55,7 @@ ctcd_deployment *deployment_copy(const ctcd_deployment *from) {
     d->min_ready_ms = from->min_ready_ms;
     d->replace = from->replace;
     d->leave_failed = from->leave_failed;
+    d->restart = from->restart;
     if ((d->options = json_clone(from->options)) && copied(&d->model_name, from->model_name) &&
         copied(&d->model_uri, from->model_uri) && copied(&d->pipeline, from->pipeline) &&
         copied(&d->step, from->step) && copied(&d->run, from->run) &&

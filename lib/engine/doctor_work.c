@@ -22,6 +22,7 @@ static int resolving_op(struct doctor *d, const struct store_operation *left,
             return stop_new(d->ctx, left->service, d->timeout_ms, ret, err);
         break;
     case STORE_OPERATION_START:
+    case STORE_OPERATION_RESTART:
         break;
     }
     return start_new(d->ctx, left->service, d->timeout_ms, ret, err);

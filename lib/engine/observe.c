@@ -13,6 +13,7 @@ struct look {
     ctcd_service *service; /* as the store has it now; NULL = deleted meanwhile */
     struct backend *backend;
     bool has_revision; /* the one that serves, or the newest */
+    int64_t ready_ms;  /* since when it has served */
     struct ctcd_revision revision;
     struct ctcd_observation seen;
     ctcd_call *call;
@@ -46,7 +47,8 @@ static int read_operation(struct look *look, ctcd_context *ctx, ctcd_error **err
     if (rc)
         return rc == CTCD_NONE ? 0 : rc;
     look->operation = open.kind;
-    bool up = open.kind == STORE_OPERATION_DEPLOY || open.kind == STORE_OPERATION_START;
+    bool up = open.kind == STORE_OPERATION_DEPLOY || open.kind == STORE_OPERATION_START ||
+              open.kind == STORE_OPERATION_RESTART;
     look->facts.operation = up ? OPERATION_STARTING : OPERATION_STOPPING;
     snprintf(look->operation_uuid, sizeof(look->operation_uuid), "%s", open.uuid);
     store_operation_done(&open);
@@ -86,6 +88,7 @@ static int read_facts(struct look *look, const struct look *before, ctcd_context
         return rc;
     }
     look->has_revision = rc == 0;
+    look->ready_ms = rc == 0 ? revision.ready_ms : CTCD_TIME_NONE;
     rc = service_with(ctx, &record, look->has_revision ? &revision : NULL, &look->service, err);
     if (!rc)
         rc = read_operation(look, ctx, err);
@@ -191,6 +194,7 @@ static const char *next_command(const struct look *look) {
     switch (look->operation) {
     case STORE_OPERATION_DEPLOY:
     case STORE_OPERATION_START:
+    case STORE_OPERATION_RESTART:
         return "start";
     case STORE_OPERATION_STOP:
         return "stop";
@@ -230,6 +234,9 @@ static ctcd_status *make_status(struct observe *o, struct look *look) {
         copy_or_empty(own ? look->seen.log_tail : status->service->record.last_error_details);
     status->next = next ? mem_text("ctcd served-models %s %s", next, status->service->record.uuid)
                         : mem_copy_text("");
+    status->final = look->seen.final;
+    status->ended_well = look->seen.ended_well;
+    status->ready_ms = look->ready_ms;
     status->names = look->seen.names;
     status->values = look->seen.values;
     status->count = look->seen.count;

@@ -249,6 +249,7 @@ static int take_deploy(struct reader *r, void *place, const struct yaml_node *no
         {"replace", take_bool, offsetof(struct deploy_spec, replace)},
         {"on_failure", take_text, offsetof(struct deploy_spec, on_failure)},
         {"without_model", take_text, offsetof(struct deploy_spec, without_model)},
+        {"restart", take_text, offsetof(struct deploy_spec, restart)},
         {"smoke", take_smoke, offsetof(struct deploy_spec, smoke)},
     };
     int rc = take_keys(r, node, "\"deploy\"", keys, COUNT(keys), place);

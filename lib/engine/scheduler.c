@@ -1,9 +1,10 @@
 /* The scheduler (schedule.h): claims due fires of the stored schedules, and carries out their runs, one at a
-   time. One process at a time is the scheduler of a home; it takes up what a crashed one left. */
+   time; beside that it keeps services (keeper.h). One process at a time is the scheduler of a home; it takes up what a crashed one left. */
 #include <string.h>
 
 #include "core/runname.h"
 #include "engine/function.h"
+#include "engine/keeper.h"
 #include "engine/pipeline.h"
 #include "engine/run.h"
 #include "engine/schedule.h"
@@ -26,6 +27,7 @@ struct scheduler {
     char *uuid;      /* of the run */
     char *functions; /* that this context has, as the store takes them */
     int64_t next_ms; /* wall clock: earliest fire that is to come, INT64_MAX = none */
+    struct keeper keeper;
 };
 
 /* ---- claiming the due fires of one schedule ---- */
@@ -355,17 +357,21 @@ static int begin(struct scheduler *s) {
    look, and between the two questions: then the wait is over at once. */
 static void wait_for_next(struct scheduler *s) {
     int64_t mono = context_mono(s->op.ctx), now = context_wall(s->op.ctx);
-    int64_t left = s->next_ms > now ? s->next_ms - now : 0;
+    int64_t next = s->next_ms < s->keeper.next_ms ? s->next_ms : s->keeper.next_ms;
+    int64_t left = next > now ? next - now : 0;
     op_wait_until(&s->op, mono + (left < LOOK_MS ? left : LOOK_MS));
 }
 
 static int stopped(struct scheduler *s) {
+    bool all = keeper_stop(&s->keeper, &s->op);
     if (s->run && !s->run->ended) {
         op_stop(s->run, s->op.stop);
-        op_wait_child(&s->op);
-        return CTCD_AGAIN;
+        all = false;
     }
-    return op_fail_stopped(&s->op);
+    if (all)
+        return op_fail_stopped(&s->op);
+    op_wait_child(&s->op);
+    return CTCD_AGAIN;
 }
 
 /* They may become more while it runs. */
@@ -385,9 +391,12 @@ static int scheduler_step(ctcd_op *op) {
         rc = look_at_all(s);
     if (!rc)
         rc = drive_run(s);
+    if (!rc)
+        rc = keeper_step(&s->keeper, op);
     if (rc)
         return rc;
-    if ((s->flags & CTCD_SCHEDULER_UNTIL_IDLE) && !s->run && s->next_ms == INT64_MAX) {
+    if ((s->flags & CTCD_SCHEDULER_UNTIL_IDLE) && !s->run && s->next_ms == INT64_MAX &&
+        keeper_idle(&s->keeper)) {
         int64_t left = 0;
         rc = unfinished(s, &left);
         if (rc || !left)
@@ -400,6 +409,7 @@ static int scheduler_step(ctcd_op *op) {
 static void scheduler_done(ctcd_op *op) {
     struct scheduler *s = (struct scheduler *)op;
     op_drop(&s->run);
+    keeper_done(&s->keeper);
     lockfile_done(&s->lock);
     mem_free(s->uuid);
     mem_free(s->functions);

@@ -22,6 +22,10 @@ static struct json *parse_or_empty(const char *text) {
     return value;
 }
 
+static bool set_time(struct json *json, const char *key, int64_t ms) {
+    return ms == CTCD_TIME_NONE ? json_set_null(json, key) : json_set_int(json, key, ms);
+}
+
 static struct json *service_to_json(const void *object) {
     const ctcd_service *service = object;
     const struct store_service *r = &service->record;
@@ -35,6 +39,8 @@ static struct json *service_to_json(const void *object) {
         json_set_text(json, "prediction_url", r->url) &&
         json_set_int(json, "revision", r->revision) &&
         json_set_text(json, "desired_state", service_state_name(r->desired)) &&
+        json_set_text(json, "restart", r->restart) && json_set_int(json, "restarts", r->restarts) &&
+        set_time(json, "restart_next_ms", r->restart_next_ms) &&
         json_set_new(json, "metrics", parse_or_empty(service->metrics)))
         return json;
     return json_unref(json);

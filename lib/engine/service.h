@@ -25,6 +25,8 @@ struct ctcd_status {
     char **names, **values; /* properties of the back end, taken over from the look */
     size_t count;
     int64_t time_ms;
+    bool final, ended_well; /* for restarts: what the look said of its server's end */
+    int64_t ready_ms;       /* since when the revision has served; CTCD_TIME_NONE = not yet */
 };
 extern const struct object_kind STATUS_KIND;
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "core/service.h"
 #include "engine/deploy.h"
 
@@ -21,6 +22,7 @@ struct start {
     struct ctcd_observation seen;
     ctcd_call *call;
     ctcd_op *child;
+    bool restart;  /* nobody asked for it but the restart policy */
     bool half_way; /* a start of the service's revision died before it was ready */
     int failed;    /* why we undo */
     int undo_rc;   /* of the attempt to begin with it */
@@ -63,13 +65,23 @@ static int choose(struct start *s) {
     return revision_load(s->op.ctx, s->backend, &found, s->service.model, &s->revision, err);
 }
 
+/* It may have been stopped, started or replaced since the keeper looked. */
+static bool still_planned(const struct start *s) {
+    return s->service.desired == CTCD_STATE_ACTIVE && s->service.restart_next_ms != CTCD_TIME_NONE;
+}
+
 static int step_lock(struct start *s) {
     int rc = load(s);
     if (!rc)
         rc = mutation_enter(&s->mutation, &s->op, s->uuid);
+    if (rc == CTCD_AGAIN && s->restart)
+        return error_set(OP_ERR(&s->op), CTCD_E_CONFLICT, NULL,
+                         "another operation on the service is under way");
     if (rc)
         return rc;
     rc = load(s); /* as it is now that it is ours */
+    if (!rc && s->restart && !still_planned(s))
+        return CTCD_NONE;
     if (rc == CTCD_E_NOT_FOUND)
         mutation_forget(&s->mutation);
     if (!rc)
@@ -77,7 +89,8 @@ static int step_lock(struct start *s) {
     if (rc)
         return rc;
     const struct store_operation *left = &s->mutation.left;
-    s->half_way = left->uuid && left->kind == STORE_OPERATION_START &&
+    s->half_way = left->uuid &&
+                  (left->kind == STORE_OPERATION_START || left->kind == STORE_OPERATION_RESTART) &&
                   strcmp(left->phase, PHASE_SWITCHED) != 0;
     rc = recover_start(&s->op, s->backend, s->uuid, s->service.model, s->number, &s->child);
     s->phase = RECOVER;
@@ -118,14 +131,21 @@ static int look(struct start *s) {
     return 0;
 }
 
+/* When to try again, should this try fail now. */
+static int64_t next_try(const struct start *s) {
+    return context_wall(s->op.ctx) + restart_delay_ms(s->service.restart_tries + 1);
+}
+
 static int record_intent(struct start *s) {
     struct store *store = s->op.ctx->store;
     ctcd_error **err = OP_ERR(&s->op);
     int rc = store_begin(store, err);
     if (rc)
         return rc;
-    rc = mutation_begin(&s->mutation, STORE_OPERATION_START, PHASE_STARTING, s->service.revision,
-                        s->number, op_left(&s->op), err);
+    rc = mutation_begin(&s->mutation, s->restart ? STORE_OPERATION_RESTART : STORE_OPERATION_START,
+                        PHASE_STARTING, s->service.revision, s->number, op_left(&s->op), err);
+    if (!rc && s->restart)
+        rc = store_service_count_restart(store, s->uuid, next_try(s), err);
     if (!rc)
         rc = store_service_set_desired(store, s->uuid, CTCD_STATE_ACTIVE, err);
     return mutation_commit(&s->mutation, rc, err);
@@ -137,8 +157,12 @@ static int step_look(struct start *s) {
         return rc;
     bool serves = s->service.revision == s->number && s->service.desired == CTCD_STATE_ACTIVE;
     if (serves && service_state_running(s->seen.state) && !s->half_way) {
-        s->phase = FINISH;
-        return 0;
+        s->phase = FINISH; /* also by itself, before its restart was due */
+        return s->restart
+                   ? store_service_plan_restart(s->op.ctx->store, s->uuid, s->service.restart_tries,
+                                                CTCD_TIME_NONE, NULL, context_wall(s->op.ctx),
+                                                OP_ERR(&s->op))
+                   : 0;
     }
     rc = record_intent(s);
     if (rc)
@@ -188,6 +212,30 @@ static void begin_undo(struct start *s, int why) {
                                  CTCD_REMOVE_FORCE, &s->child);
 }
 
+/* With the plan for the next try, where the restart policy is to have one: the wait begins now. */
+static void record_failure(struct start *s, bool over) {
+    ctcd_context *ctx = s->op.ctx;
+    ctcd_error *err = NULL;
+    int rc = s->restart ? store_begin(ctx->store, &err) : CTCD_NONE;
+    mutation_fail(&s->mutation, over, s->number, s->why);
+    if (rc == 0) {
+        int64_t next = next_try(s);
+        char why[TIME_TEXT_SIZE + 32], when[TIME_TEXT_SIZE];
+        time_to_text(next, when);
+        snprintf(why, sizeof why, "next try at %s", when);
+        rc = store_service_plan_restart(ctx->store, s->uuid, s->service.restart_tries + 1, next,
+                                        why, context_wall(ctx), &err);
+        if (!rc)
+            rc = store_commit(ctx->store, &err);
+        else
+            store_rollback(ctx->store);
+    }
+    if (rc < 0)
+        context_log(ctx, CTCD_LOG_ERROR, "the next restart of %s is not recorded: %s",
+                    s->service.model, error_message(err));
+    error_done(&err);
+}
+
 static int step_undo(struct start *s) {
     int rc = s->undo_rc ? s->undo_rc : child_result(s);
     if (rc == CTCD_AGAIN)
@@ -195,7 +243,7 @@ static int step_undo(struct start *s) {
     if (rc)
         context_log(s->op.ctx, CTCD_LOG_ERROR, "undo of the start of %s: %s", s->service.model,
                     error_message(s->op.err));
-    mutation_fail(&s->mutation, rc == 0, s->number, s->why);
+    record_failure(s, rc == 0);
     error_done(OP_ERR(&s->op));
     s->op.err = s->why;
     s->why = NULL;
@@ -283,6 +331,13 @@ static void start_done(ctcd_op *op) {
 }
 
 static const struct op_kind START = {.name = "start", .step = start_step, .done = start_done};
+
+int restart_new(ctcd_context *ctx, const char *uuid, ctcd_op **ret, ctcd_error **err) {
+    int rc = start_new(ctx, uuid, DEPLOY_TIMEOUT_MS, ret, err);
+    if (!rc)
+        ((struct start *)*ret)->restart = true;
+    return rc;
+}
 
 int start_new(ctcd_context *ctx, const char *uuid, int64_t timeout_ms, ctcd_op **ret,
               ctcd_error **err) {

@@ -281,6 +281,7 @@ static int start_deploy(struct built_in *b) {
         want->min_ready_ms = d->min_ready_ms;
     want->replace = d->replace != 0;
     want->leave_failed = d->on_failure && strcmp(d->on_failure, "leave") == 0;
+    restart_policy_from_name(d->restart, &want->restart); /* NULL = never */
     int64_t budget = d->timeout_ms ? d->timeout_ms : DEPLOY_TIMEOUT_MS;
     rc = deploy_new(b->op.ctx, deployer, want, budget, &b->child, OP_ERR(&b->op));
     if (!rc)

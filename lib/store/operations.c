@@ -4,10 +4,9 @@
 #include "store/services.h"
 
 static const char *const kinds[] = {
-    [STORE_OPERATION_DEPLOY] = "deploy",
-    [STORE_OPERATION_START] = "start",
-    [STORE_OPERATION_STOP] = "stop",
-    [STORE_OPERATION_DELETE] = "delete",
+    [STORE_OPERATION_DEPLOY] = "deploy",   [STORE_OPERATION_START] = "start",
+    [STORE_OPERATION_STOP] = "stop",       [STORE_OPERATION_DELETE] = "delete",
+    [STORE_OPERATION_RESTART] = "restart",
 };
 static const struct field fields[] = {
     FIELD(store_operation, uuid, FIELD_TEXT),

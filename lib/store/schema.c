@@ -96,7 +96,16 @@ static const char *const version_2[] = {
     NULL,
 };
 
-static const char *const *const steps[] = {version_1, version_2};
+/* Restarting what crashed: the policy, how often since the deploy, tries that did not last, when the next is due. */
+static const char *const version_3[] = {
+    "ALTER TABLE services ADD COLUMN restart TEXT NOT NULL DEFAULT 'never';"
+    "ALTER TABLE services ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE services ADD COLUMN restart_tries INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE services ADD COLUMN restart_next_ms INTEGER;",
+    NULL,
+};
+
+static const char *const *const steps[] = {version_1, version_2, version_3};
 
 const struct schema schema_ctcd = {steps, sizeof steps / sizeof *steps};
 

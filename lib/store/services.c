@@ -22,11 +22,16 @@ static const struct field fields[] = {
     FIELD(store_service, last_error, FIELD_TEXT),
     FIELD(store_service, last_error_details, FIELD_TEXT),
     FIELD(store_service, last_error_ms, FIELD_TIME),
+    FIELD(store_service, restart, FIELD_TEXT),
+    FIELD(store_service, restarts, FIELD_INT),
+    FIELD(store_service, restart_tries, FIELD_INT),
+    FIELD(store_service, restart_next_ms, FIELD_TIME),
 };
 static const struct record record = RECORD(store_service, fields);
 #define SELECT_SERVICES                                                                            \
     "SELECT uuid, deployer, pipeline, step, model, run, desired, created_ms, revision, url,"       \
-    " last_error, last_error_details, last_error_ms FROM services "
+    " last_error, last_error_details, last_error_ms, restart, restarts, restart_tries,"            \
+    " restart_next_ms FROM services "
 #define IDENTITY "WHERE deployer = ?1 AND pipeline = ?2 AND step = ?3 AND model = ?4"
 
 static const struct record_key key = {
@@ -130,7 +135,9 @@ int store_service_set_desired(struct store *store, const char *uuid, int desired
                               ctcd_error **err) {
     if (desired != CTCD_STATE_ACTIVE && desired != CTCD_STATE_INACTIVE)
         return error_set(err, CTCD_E_INVALID, NULL, "nobody can desire the state %d", desired);
-    int rc = db_run(store->db, "UPDATE services SET desired = ?2 WHERE uuid = ?1",
+    int rc = db_run(store->db,
+                    "UPDATE services SET desired = ?2, restart_next_ms ="
+                    " CASE ?2 WHEN 'inactive' THEN NULL ELSE restart_next_ms END WHERE uuid = ?1",
                     DB_VALUES(DB_TEXT(uuid), DB_TEXT(desires[desired])), err);
     return rc || db_changes(store->db) ? rc : record_not_found(&key, uuid, err);
 }
@@ -149,10 +156,9 @@ static int update_error(struct store *store, const char *uuid, const char *messa
 }
 
 static const char *const failure_kinds[] = {
-    [STORE_OPERATION_DEPLOY] = "deploy_failed",
-    [STORE_OPERATION_START] = "start_failed",
-    [STORE_OPERATION_STOP] = "stop_failed",
-    [STORE_OPERATION_DELETE] = "delete_failed",
+    [STORE_OPERATION_DEPLOY] = "deploy_failed",   [STORE_OPERATION_START] = "start_failed",
+    [STORE_OPERATION_STOP] = "stop_failed",       [STORE_OPERATION_DELETE] = "delete_failed",
+    [STORE_OPERATION_RESTART] = "restart_failed",
 };
 
 /* What is being done to it has failed; or, where nothing is, it is in another plight than before. */
@@ -190,6 +196,45 @@ int store_service_set_url(struct store *store, const char *uuid, const char *url
     return rc || db_changes(store->db) ? rc : record_not_found(&key, uuid, err);
 }
 
+/* ---- restarts --------------------------------------------------------------------------------- */
+
+int store_service_list_kept(struct store *store, struct store_services *ret, ctcd_error **err) {
+    struct record_list list;
+    int rc = record_list(store,
+                         SELECT_SERVICES "WHERE restart <> 'never' AND desired = 'active'"
+                                         " AND revision > 0 ORDER BY id DESC",
+                         DB_NO_VALUES, &record, &list, err);
+    if (!rc)
+        *ret = (struct store_services){list.items, list.count};
+    return rc;
+}
+
+int store_service_plan_restart(struct store *store, const char *uuid, int64_t tries,
+                               int64_t next_ms, const char *why, int64_t now_ms, ctcd_error **err) {
+    int rc = db_begin(store->db, err);
+    if (rc)
+        return rc;
+    rc = db_run(store->db,
+                "UPDATE services SET restart_tries = ?2, restart_next_ms = ?3 WHERE uuid = ?1"
+                " AND (?3 IS NULL OR desired = 'active')",
+                DB_VALUES(DB_TEXT(uuid), DB_INT(tries), DB_TIME(next_ms)), err);
+    if (!rc && db_changes(store->db) == 0)
+        rc = record_not_found(&key, uuid, err);
+    if (!rc && next_ms != CTCD_TIME_NONE)
+        rc = note_service(store, uuid, 0, "restart_planned", why, now_ms, err);
+    return record_finish(store, rc, err);
+}
+
+int store_service_count_restart(struct store *store, const char *uuid, int64_t next_ms,
+                                ctcd_error **err) {
+    int rc =
+        db_run(store->db,
+               "UPDATE services SET restarts = restarts + 1, restart_tries = restart_tries + 1,"
+               " restart_next_ms = ?2 WHERE uuid = ?1",
+               DB_VALUES(DB_TEXT(uuid), DB_TIME(next_ms)), err);
+    return rc || db_changes(store->db) ? rc : record_not_found(&key, uuid, err);
+}
+
 /* ---- the switch ------------------------------------------------------------------------------- */
 
 static int drain_incumbent(struct store *store, const char *service, int64_t number,
@@ -212,14 +257,25 @@ static int point_to(struct store *store, const char *service, const struct store
     return rc || db_changes(store->db) ? rc : record_not_found(&key, service, err);
 }
 
-static int note_switch(struct store *store, const struct store_revision *revision, const char *url,
-                       const char *operation, int64_t now_ms, ctcd_error **err) {
-    int64_t starts = 0;
+/* Which kind of operation switches? */
+static int switch_kind(struct store *store, const char *operation, enum store_operation_kind *ret,
+                       ctcd_error **err) {
+    int64_t starts = 0, restarts = 0;
     int rc =
         db_number(store->db, "SELECT count(*) FROM operations WHERE uuid = ?1 AND kind = 'start'",
                   DB_VALUES(DB_TEXT(operation)), &starts, err);
-    if (rc)
-        return rc;
+    if (!rc)
+        rc = db_number(store->db,
+                       "SELECT count(*) FROM operations WHERE uuid = ?1 AND kind = 'restart'",
+                       DB_VALUES(DB_TEXT(operation)), &restarts, err);
+    *ret = restarts ? STORE_OPERATION_RESTART
+           : starts ? STORE_OPERATION_START
+                    : STORE_OPERATION_DEPLOY;
+    return rc;
+}
+
+static int note_switch(struct store *store, const struct store_revision *revision, const char *url,
+                       enum store_operation_kind kind, int64_t now_ms, ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *message =
         mem_text("revision %lld (%s) serves at %s", (long long)revision->number,
                  *revision->pinned_uri ? revision->pinned_uri : revision->model_uri,
@@ -227,7 +283,24 @@ static int note_switch(struct store *store, const struct store_revision *revisio
     if (!message)
         return error_nomem(err);
     return note_service(store, revision->service, revision->number,
-                        starts ? "service_started" : "deploy_switched", message, now_ms, err);
+                        kind == STORE_OPERATION_RESTART ? "service_restarted"
+                        : kind == STORE_OPERATION_START ? "service_started"
+                                                        : "deploy_switched",
+                        message, now_ms, err);
+}
+
+/* It serves, so none is planned; whoever deployed or started it by hand begins anew. */
+static int settle_restarts(struct store *store, const struct store_revision *revision,
+                           enum store_operation_kind kind, ctcd_error **err) {
+    return db_run(store->db,
+                  "UPDATE services SET restart_next_ms = NULL,"
+                  " restart = ifnull(CASE WHEN json_valid(?2)"
+                  "  THEN json_extract(?2, '$.restart') END, 'never'),"
+                  " restart_tries = CASE ?3 WHEN 'restart' THEN restart_tries ELSE 0 END,"
+                  " restarts = CASE ?3 WHEN 'deploy' THEN 0 ELSE restarts END WHERE uuid = ?1",
+                  DB_VALUES(DB_TEXT(revision->service), DB_TEXT(revision->deployment),
+                            DB_TEXT(store_operation_kind_name(kind))),
+                  err);
 }
 
 int store_service_switch(struct store *store, const char *service, int64_t number, const char *url,
@@ -237,6 +310,7 @@ int store_service_switch(struct store *store, const char *service, int64_t numbe
     if (rc)
         return rc;
     _cleanup_(store_revision_done) struct store_revision revision = {0};
+    enum store_operation_kind kind = STORE_OPERATION_DEPLOY;
     rc = store_operation_set_phase(store, operation, phase, err);
     if (!rc)
         rc = store_revision_get(store, service, number, &revision, err);
@@ -247,6 +321,10 @@ int store_service_switch(struct store *store, const char *service, int64_t numbe
     if (!rc)
         rc = point_to(store, service, &revision, url, err);
     if (!rc)
-        rc = note_switch(store, &revision, url, operation, now_ms, err);
+        rc = switch_kind(store, operation, &kind, err);
+    if (!rc)
+        rc = settle_restarts(store, &revision, kind, err);
+    if (!rc)
+        rc = note_switch(store, &revision, url, kind, now_ms, err);
     return record_finish(store, rc, err);
 }

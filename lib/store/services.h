@@ -16,6 +16,10 @@ struct store_service {
     char *url;
     char *last_error, *last_error_details;
     int64_t last_error_ms;
+    char *restart;    /* policy: "never", "on-failure", "always"; of the deployment that serves */
+    int64_t restarts; /* that were begun since the last deploy */
+    int64_t restart_tries;   /* of them, those since it last served for long */
+    int64_t restart_next_ms; /* when the next is due; CTCD_TIME_NONE = none is planned */
 };
 struct store_services {
     struct store_service *items;
@@ -39,7 +43,17 @@ int store_service_find_identity(struct store *store, const char *deployer, const
 int store_service_list(struct store *store, const char *deployer, const char *pipeline,
                        const char *step, const char *model, struct store_services *ret,
                        ctcd_error **err);
+/* Those that are to be active, have served, and have another restart policy than "never". Newest first. */
+int store_service_list_kept(struct store *store, struct store_services *ret, ctcd_error **err);
+/* INACTIVE: no restart is planned any more. */
 int store_service_set_desired(struct store *store, const char *uuid, int desired, ctcd_error **err);
+/* A restart is planned (next_ms), as the event tells with `why`; or none is any more (CTCD_TIME_NONE).
+   NOT_FOUND: it was deleted or, where one is to be planned, stopped meanwhile. */
+int store_service_plan_restart(struct store *store, const char *uuid, int64_t tries,
+                               int64_t next_ms, const char *why, int64_t now_ms, ctcd_error **err);
+/* One is begun: it is counted. next_ms: when to try again, should it not come to an end. */
+int store_service_count_restart(struct store *store, const char *uuid, int64_t next_ms,
+                                ctcd_error **err);
 /* NULL or "" clears it. */
 int store_service_set_error(struct store *store, const char *uuid, const char *message,
                             const char *details, int64_t now_ms, ctcd_error **err);
@@ -109,6 +123,7 @@ enum store_operation_kind {
     STORE_OPERATION_START,
     STORE_OPERATION_STOP,
     STORE_OPERATION_DELETE,
+    STORE_OPERATION_RESTART, /* a start that nobody asked for: the restart policy wants it */
 };
 const char *store_operation_kind_name(enum store_operation_kind kind); /* "deploy", ...; static */
 
@@ -154,7 +169,8 @@ int store_operation_list(struct store *store, const char *service, bool open_onl
 
 /* The switch, one transaction: the service's revision, URL and run become those of the revision `number`
    (SERVING, ready now), the one before is DRAINING, desired is ACTIVE, the last error is cleared, the
-   operation is in `phase`. url NULL = the revision's own. CONFLICT: the operation has ended. */
+   operation is in `phase`; no restart is planned, the policy is the deployment's, and what was counted of
+   restarts begins anew, unless the operation is one. url NULL = the revision's own. CONFLICT: the operation has ended. */
 int store_service_switch(struct store *store, const char *service, int64_t number, const char *url,
                          const char *operation, const char *phase, int64_t now_ms,
                          ctcd_error **err);

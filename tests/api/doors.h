@@ -163,6 +163,7 @@ static inline int doors_of_deploying(const struct things *t, int expected, int *
     KNOCK(ctcd_deployment_set_min_ready(d, 1, &e));
     KNOCK(ctcd_deployment_set_replace(d, 0, &e));
     KNOCK(ctcd_deployment_set_on_failure(d, "leave", &e));
+    KNOCK(ctcd_deployment_set_restart(d, "always", &e));
     KNOCK(ctcd_model_deployer_deploy(t->deployer, d, 10, &service, &e));
     KNOCK(ctcd_model_deployer_deploy_begin(t->deployer, d, 10, &op, &e));
     KNOCK(ctcd_model_deployer_validate(t->deployer, d, 10, &e));

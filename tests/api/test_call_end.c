@@ -299,6 +299,7 @@ static int sets_nonsense(struct fake_in *in) {
     ck_assert_int_eq(ctcd_observation_set_error(NULL, "x", NULL), CTCD_E_INVALID);
     ck_assert_int_eq(ctcd_observation_set_log_tail(NULL, "x"), CTCD_E_INVALID);
     ck_assert_int_eq(ctcd_observation_set_final(NULL), CTCD_E_INVALID);
+    ck_assert_int_eq(ctcd_observation_set_ended_well(NULL), CTCD_E_INVALID);
     ck_assert_int_eq(ctcd_observation_add_property(NULL, "A", "b"), CTCD_E_INVALID);
     ck_assert_int_eq(ctcd_observation_add_property(in->out, NULL, "b"), CTCD_E_INVALID);
     ck_assert_int_eq(ctcd_observation_add_property(in->out, "A", NULL), CTCD_E_INVALID);

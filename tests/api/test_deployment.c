@@ -55,12 +55,17 @@ START_TEST(what_cannot_be_deployed_is_refused_when_it_is_said) {
     fails(ctcd_deployment_set_on_failure(d, "retry", &err), CTCD_E_INVALID);
     ck_assert_has(ctcd_error_hint(err), "rollback");
     fails(ctcd_deployment_set_on_failure(d, NULL, &err), CTCD_E_INVALID);
+    fails(ctcd_deployment_set_restart(d, "sometimes", &err), CTCD_E_INVALID);
+    ck_assert_has(ctcd_error_hint(err), "never, on-failure, always");
+    fails(ctcd_deployment_set_restart(d, NULL, &err), CTCD_E_INVALID);
+    fails(ctcd_deployment_set_restart(NULL, "always", &err), CTCD_E_INVALID);
     fails(ctcd_deployment_set_option(d, NULL, "1", &err), CTCD_E_INVALID);
     fails(ctcd_deployment_set_option(d, "workers", NULL, &err), CTCD_E_INVALID);
     fails(ctcd_deployment_set_origin(d, "\xff", NULL, NULL, &err), CTCD_E_INVALID);
     fails(ctcd_deployment_set_model_name(NULL, "x", &err), CTCD_E_INVALID);
     ok(ctcd_deployment_set_min_ready(d, 3600000, &err));
     ok(ctcd_deployment_set_replace(d, 0, &err));
+    ok(ctcd_deployment_set_restart(d, "on-failure", &err));
     ok(ctcd_deployment_set_on_failure(d, "leave", &err));
     ck_assert_ptr_eq(ctcd_deployment_ref(d), d);
     ctcd_deployment_unref(d);
@@ -154,6 +159,9 @@ START_TEST(a_model_is_served) {
     ck_assert_str_eq(ctcd_service_model(service), "digits");
     ck_assert_str_eq(ctcd_service_model_uri(service), model);
     ck_assert_str_eq(ctcd_service_run(service), "train-1");
+    ck_assert_str_eq(ctcd_service_restart(service), "never");
+    ck_assert_int_eq(ctcd_service_restarts(service), 0);
+    ck_assert_int_eq(ctcd_service_restart_next(service), CTCD_TIME_NONE);
     ck_assert_int_eq(ctcd_service_revision(service), 1);
     ck_assert_has(ctcd_service_metrics(service), "0.9375");
     ck_assert_has(ctcd_service_metrics(service), "NaN");

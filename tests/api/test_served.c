@@ -616,6 +616,9 @@ START_TEST(nothing_is_asked_of_nobody) {
     ck_assert_str_eq(ctcd_service_model_uri(NULL), "");
     ck_assert_str_eq(ctcd_service_url(NULL), "");
     ck_assert_str_eq(ctcd_service_run(NULL), "");
+    ck_assert_str_eq(ctcd_service_restart(NULL), "");
+    ck_assert_int_eq(ctcd_service_restarts(NULL), 0);
+    ck_assert_int_eq(ctcd_service_restart_next(NULL), CTCD_TIME_NONE);
     ck_assert_int_eq(ctcd_service_revision(NULL), 0);
     ck_assert_str_eq(ctcd_service_metrics(NULL), "{}");
     ck_assert_ptr_null(ctcd_service_ref(NULL));

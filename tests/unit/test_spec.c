@@ -265,6 +265,9 @@ START_TEST(wrong_values) {
     set_text(&spec.steps[2].deploy.without_model, "keeps");
     refused(&spec, "without_model: \"keeps\"", "keep");
     spec = digits();
+    set_text(&spec.steps[2].deploy.restart, "on-failur");
+    refused(&spec, "restart: \"on-failur\"", "on-failure");
+    spec = digits();
     spec.steps[2].deploy.timeout_ms = -1;
     refused(&spec, "step \"deploy\": timeout", NULL);
     spec = digits();
@@ -356,6 +359,7 @@ START_TEST(copies_are_whole) {
     set_text(&spec.steps[2].deploy.smoke, "[[1]]");
     set_text(&spec.steps[2].deploy.on_failure, "leave");
     set_text(&spec.steps[2].deploy.without_model, "keep");
+    set_text(&spec.steps[2].deploy.restart, "always");
     set_text(&spec.steps[2].deploy.model_deployer, "ml");
     set_text(&spec.steps[2].deploy.model_uri, "file:m");
     spec.steps[2].deploy.replace = 0;
@@ -392,6 +396,7 @@ START_TEST(copies_are_whole) {
         same_text(a->deploy.model_deployer, b->deploy.model_deployer);
         same_text(a->deploy.on_failure, b->deploy.on_failure);
         same_text(a->deploy.without_model, b->deploy.without_model);
+        same_text(a->deploy.restart, b->deploy.restart);
         same_text(a->deploy.smoke, b->deploy.smoke);
         ck_assert_uint_eq(a->deploy.options.count, b->deploy.options.count);
         ck_assert(a->deploy.timeout_ms == b->deploy.timeout_ms &&

@@ -357,6 +357,69 @@ START_TEST(the_switch_is_one_step) {
 }
 END_TEST
 
+static void begin_restart(int number) {
+    const struct store_operation operation = {.uuid = uuid_of(number),
+                                              .service = uuid_of(1),
+                                              .kind = STORE_OPERATION_RESTART,
+                                              .phase = "start",
+                                              .to_revision = 1,
+                                              .owner = "1@here",
+                                              .begun_ms = 500};
+    OK(store_operation_begin(store, &operation, &err));
+}
+
+static void expect_restarts(const char *policy, int64_t restarts, int64_t tries, int64_t next) {
+    struct store_service service = get_service(1);
+    ck_assert_str_eq(service.restart, policy);
+    ck_assert_int_eq(service.restarts, restarts);
+    ck_assert_int_eq(service.restart_tries, tries);
+    ck_assert_int_eq(service.restart_next_ms, next);
+    store_service_done(&service);
+}
+
+static void expect_kept(size_t count) {
+    struct store_services kept = {0};
+    OK(store_service_list_kept(store, &kept, &err));
+    ck_assert_uint_eq(kept.count, count);
+    store_services_done(&kept);
+}
+
+START_TEST(restarts_are_planned_counted_and_settled) {
+    const struct store_revision revision = {.service = uuid_of(1),
+                                            .model_uri = "models/one",
+                                            .deployment = "{\"restart\": \"always\"}"};
+    int64_t number = 0;
+    expect_restarts("never", 0, 0, NONE);
+    OK(store_revision_add(store, &revision, &number, &err));
+    OK(begin_operation(store, 50, 1));
+    expect_kept(0);
+    OK(store_service_switch(store, uuid_of(1), 1, NULL, uuid_of(50), "switched", 600, &err));
+    OK(store_operation_end(store, uuid_of(50), "", 601, &err));
+    expect_restarts("always", 0, 0, NONE);
+    expect_kept(1);
+    OK(store_service_plan_restart(store, uuid_of(1), 3, 900, "it fell", 700, &err));
+    expect_restarts("always", 0, 3, 900);
+    OK(store_service_count_restart(store, uuid_of(1), 1900, &err));
+    expect_restarts("always", 1, 4, 1900);
+    begin_restart(51);
+    OK(store_service_switch(store, uuid_of(1), 1, NULL, uuid_of(51), "switched", 800, &err));
+    OK(store_operation_end(store, uuid_of(51), "", 801, &err));
+    expect_restarts("always", 1, 4, NONE);
+    OK(store_service_plan_restart(store, uuid_of(1), 4, 950, "again", 802, &err));
+    OK(store_service_set_desired(store, uuid_of(1), CTCD_STATE_INACTIVE, &err));
+    expect_restarts("always", 1, 4, NONE);
+    expect_kept(0);
+    FAILS(store_service_plan_restart(store, uuid_of(1), 4, 950, "again", 803, &err),
+          CTCD_E_NOT_FOUND, uuid_of(1)); /* it was stopped */
+    expect_restarts("always", 1, 4, NONE);
+    OK(add_revision(store, 1, &number));
+    OK(begin_operation(store, 52, 1));
+    OK(store_service_switch(store, uuid_of(1), 2, NULL, uuid_of(52), "switched", 900, &err));
+    expect_restarts("never", 0, 0, NONE);
+    FAILS(store_service_count_restart(store, uuid_of(9), 1, &err), CTCD_E_NOT_FOUND, "service");
+}
+END_TEST
+
 START_TEST(a_switch_that_may_not_be_changes_nothing) {
     int64_t number = 0;
     OK(add_revision(store, 1, &number));
@@ -404,4 +467,5 @@ SUITE_MAIN_WITH("store_services", setup, home_teardown, a_service_comes_back,
                 the_newest_and_those_that_may_run, a_reading_sees_one_instant,
                 every_start_is_a_generation, a_back_end_says_what_it_knows, an_operation_comes_back,
                 a_service_has_one_open_operation, the_switch_is_one_step,
+                a_service_has_one_open_operation, restarts_are_planned_counted_and_settled,
                 a_switch_that_may_not_be_changes_nothing, removing_keeps_the_journal)

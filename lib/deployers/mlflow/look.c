@@ -179,6 +179,9 @@ static int tell(struct look *look, ctcd_observation *out) {
     }
     if (!rc && server_is_final(facts))
         rc = ctcd_observation_set_final(out);
+    bool ended = facts->child == CHILD_ENDED || facts->child == CHILD_ENDING;
+    if (!rc && ended && !look->child.exit_status && !look->child.signal && !look->child.os_errno)
+        rc = ctcd_observation_set_ended_well(out);
     return rc ? rc : tell_properties(look, out);
 }
 
