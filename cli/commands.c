@@ -112,8 +112,7 @@ static const struct option_spec run_log_options[] = {
 static const struct option_spec deploy_options[] = {
     IDENTITY_OPTIONS,
     {"option", 0, "NAME=VALUE", "an option of the back end; may be repeated"},
-    {"metrics", 0, "JSON",
-     "numbers to record, the baseline of later decisions: {\"accuracy\": 0.93} or @FILE"},
+    {"metrics", 0, "JSON", "numbers to record, the baseline of later decisions; @FILE reads them"},
     {"smoke", 0, "FILE", "a request that the new revision must answer before the switch"},
     {"min-ready", 0, "TIME", "how long it must have been ready before the switch; default 2s"},
     {"on-failure", 0, "rollback|leave", "what becomes of a new revision that fails"},

@@ -138,9 +138,11 @@ static int begin_look(struct keeper *k, ctcd_op *op) {
     k->look_at = context_mono(ctx) + LOOK_MS;
     k->next_ms = INT64_MAX;
     k->due = false;
-    if (rc || !kept.count) {
-        k->looked = true;
+    if (rc)
         return rc;
+    if (!kept.count) {
+        k->looked = true;
+        return 0;
     }
     rc = observe_new(ctx, list, OBSERVE_MS, &k->look, OP_ERR(op));
     if (!rc)
@@ -163,15 +165,20 @@ static int end_look(struct keeper *k, ctcd_op *op) {
     return rc;
 }
 
-int keeper_step(struct keeper *k, ctcd_op *op) {
+void keeper_step(struct keeper *k, ctcd_op *op) {
+    int rc = 0;
     let_go(k, op);
-    if (k->look && !k->look->ended)
-        return 0;
-    if (k->look)
-        return end_look(k, op);
-    if (context_mono(op->ctx) < k->look_at && context_wall(op->ctx) < k->next_ms)
-        return 0;
-    return begin_look(k, op);
+    if (k->look && k->look->ended)
+        rc = end_look(k, op);
+    else if (!k->look &&
+             (context_mono(op->ctx) >= k->look_at || context_wall(op->ctx) >= k->next_ms))
+        rc = begin_look(k, op);
+    if (!rc)
+        return;
+    op_progress(op, "services cannot be kept now: %s", error_message(op->err));
+    error_done(OP_ERR(op));
+    k->look_at = context_mono(op->ctx) + LOOK_MS;
+    k->next_ms = INT64_MAX; /* not at once again, by the other clock */
 }
 
 bool keeper_idle(const struct keeper *k) {

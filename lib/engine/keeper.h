@@ -23,8 +23,9 @@ struct keeper {
     int64_t look_at; /* monotonic: when to look again */
 };
 
-/* Does what is to be done now. Its children wake op, which is to look again by next_ms and within a second. */
-int keeper_step(struct keeper *keeper, ctcd_op *op);
+/* Does what is to be done now. Its children wake op, which is to look again by next_ms and within a second. What
+   fails is told as progress and tried again: no schedule and no run has to stop for it. */
+void keeper_step(struct keeper *keeper, ctcd_op *op);
 /* Nothing is under way or due. What is planned for later, or only watched, does not count. */
 bool keeper_idle(const struct keeper *keeper);
 /* Stops what is under way, for op->stop. True: all has ended. */

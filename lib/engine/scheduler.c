@@ -391,10 +391,9 @@ static int scheduler_step(ctcd_op *op) {
         rc = look_at_all(s);
     if (!rc)
         rc = drive_run(s);
-    if (!rc)
-        rc = keeper_step(&s->keeper, op);
     if (rc)
         return rc;
+    keeper_step(&s->keeper, op);
     if ((s->flags & CTCD_SCHEDULER_UNTIL_IDLE) && !s->run && s->next_ms == INT64_MAX &&
         keeper_idle(&s->keeper)) {
         int64_t left = 0;
