@@ -21,8 +21,10 @@ static int find_incumbent(struct request *req, ctcd_service **ret, ctcd_error **
         ctcd_service *service = ctcd_list_service(list, i);
         if (same(option(req, "pipeline"), ctcd_service_pipeline(service)) &&
             same(option(req, "step"), ctcd_service_step(service)) &&
-            ctcd_service_revision(service) != 0)
+            ctcd_service_revision(service) != 0) {
             *ret = ctcd_service_ref(service);
+            break; /* an identity is one service's */
+        }
     }
     return rc;
 }

@@ -3,6 +3,8 @@
    each of them was told: an operation took effect at one instant between its begin and its end. */
 #include "stand_in.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -220,21 +222,18 @@ static void nothing_else_happened(const struct tally *t) {
 
 /* ---- the test ---------------------------------------------------------------------------------- */
 
-static void wait_for_both(struct shared *s, const pid_t pids[2]) {
-    int64_t end = real_mono() + HANG_MS;
+/* alive: end of file when both have ended. */
+static void wait_for_both(struct shared *s, const pid_t pids[2], int alive) {
+    struct pollfd ends = {.fd = alive, .events = POLLIN};
+    if (poll(&ends, 1, HANG_MS) != 1) {
+        (void)kill(pids[0], SIGKILL);
+        (void)kill(pids[1], SIGKILL);
+        ck_abort_msg("hangs after %d and %d operations", atomic_load(&s->count[0]),
+                     atomic_load(&s->count[1]));
+    }
     for (int i = 0; i < 2; i++) {
         int status = 0;
-        pid_t done;
-        while ((done = waitpid(pids[i], &status, WNOHANG)) == 0 && real_mono() < end) {
-            struct timespec moment = {.tv_nsec = 20000000};
-            (void)nanosleep(&moment, NULL);
-        }
-        if (done == 0) {
-            (void)kill(pids[0], SIGKILL);
-            (void)kill(pids[1], SIGKILL);
-            ck_abort_msg("hangs after %d and %d operations", atomic_load(&s->count[0]),
-                         atomic_load(&s->count[1]));
-        }
+        ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
         ck_assert_msg(status == 0, "process %d ended with %d after %d operations", i, status,
                       atomic_load(&s->count[i]));
     }
@@ -267,14 +266,18 @@ START_TEST(two_processes_share_a_service) {
     int operations = suite_is_slow() ? 60 : OPERATIONS;
     struct tally t = {0};
     pid_t pids[2];
+    int alive[2];
     int64_t begun = real_mono();
     ml = ctcd_model_deployer_unref(
         ml); /* a process that is forked while a store is open cannot open one */
     ctx = ctcd_context_unref(ctx);
+    ck_assert_int_eq(pipe2(alive, O_CLOEXEC), 0); /* no server holds it */
     for (int i = 0; i < 2; i++)
         if ((pids[i] = fork()) == 0)
             process(s, i, operations, models);
-    wait_for_both(s, pids);
+    (void)close(alive[1]);
+    wait_for_both(s, pids, alive[0]);
+    (void)close(alive[0]);
     open_home();
     read_history();
     for (int which = 0; which < 2; which++) {
