@@ -1,7 +1,7 @@
-/* ctcd-shim [--grace MS] [--listen] [--report FD] DIR GENERATION -- ARGV...
+/* ctcd-shim [--grace MS] [--listen] [--log-limit BYTES] [--report FD] DIR GENERATION -- ARGV...
 
-   Stands between libctcd and one child: starts it, waits for it, writes how it ended to DIR/exit.json,
-   ends what it left behind, and goes. Started by child_start (lib/io/process_start.c); can be started by
+   Stands between libctcd and one child: starts it, waits for it and keeps its log short meanwhile, writes
+   how it ended to DIR/exit.json, ends what it left behind, and goes. Started by child_start (lib/io/process_start.c); can be started by
    hand. Whoever started it may die at any moment, so everything that matters is in DIR.
 
    Standard output and error are the log, descriptor 3 with --listen a socket for the child. What belongs
@@ -25,6 +25,7 @@
 
 #include "io/alive.h"
 #include "io/marked.h"
+#include "io/rotate.h"
 
 #define LISTEN_FD 3
 #define EXIT_NEW EXIT_NAME ".new"
@@ -39,8 +40,9 @@ struct shim {
     char **argv;
     int dir, alive, report;
     bool listen;
-    int64_t grace_ms;
+    int64_t grace_ms, log_limit;
     struct alive record;
+    struct rotate log;
 
     /* of the main process */
     pid_t pid;
@@ -107,6 +109,9 @@ static bool read_arguments(struct shim *s, int argc, char **argv) {
         } else if (i + 1 < argc && strcmp(argv[i], "--grace") == 0) {
             if (!read_number(argv[++i], 0, INT_MAX, &s->grace_ms))
                 return false;
+        } else if (i + 1 < argc && strcmp(argv[i], "--log-limit") == 0) {
+            if (!read_number(argv[++i], 0, INT64_MAX / 4, &s->log_limit))
+                return false;
         } else if (i + 1 < argc && strcmp(argv[i], "--report") == 0) {
             if (!read_number(argv[++i], 3, INT_MAX, &number))
                 return false;
@@ -131,7 +136,7 @@ static void signals_begin(void) {
     sigset_t all;
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
-    const int ours[] = {SHIM_ASK_TERM, SHIM_ASK_INT, SHIM_ASK_KILL, SIGCHLD};
+    const int ours[] = {SHIM_ASK_TERM, SHIM_ASK_INT, SHIM_ASK_KILL, SIGCHLD, ROTATE_SIGNAL};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
         (void)signal(ours[i], SIG_IGN);
         (void)signal(ours[i], SIG_DFL);
@@ -375,19 +380,34 @@ static void take_request(struct shim *s, int sig) {
 static int next_signal(int64_t ms) {
     sigset_t set;
     (void)sigemptyset(&set);
-    const int ours[] = {SHIM_ASK_TERM, SHIM_ASK_INT, SHIM_ASK_KILL, SIGCHLD};
+    const int ours[] = {SHIM_ASK_TERM, SHIM_ASK_INT, SHIM_ASK_KILL, SIGCHLD, ROTATE_SIGNAL};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         (void)sigaddset(&set, ours[i]);
     struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     return ms < 0 ? sigwaitinfo(&set, NULL) : sigtimedwait(&set, NULL, &t);
 }
 
+/* How long to sleep until the log wants to be looked at; < 0 = until a signal comes. */
+static int64_t log_pause(int64_t look_at) {
+    int64_t left = look_at < 0 ? -1 : look_at - now_ms(CLOCK_MONOTONIC);
+    return left < 0 && look_at >= 0 ? 0 : left;
+}
+
+static int64_t look_at_log(struct shim *s) {
+    int64_t pause = rotate_look(&s->log);
+    return pause < 0 ? -1 : now_ms(CLOCK_MONOTONIC) + pause;
+}
+
 static void wait_for_child(struct shim *s) {
-    int64_t pause = LOOK_MIN_MS;
+    int64_t pause = LOOK_MIN_MS, look_at = look_at_log(s);
     while ((void)reap(s), !s->ended) {
-        int sig = next_signal(s->killing ? pause : -1);
-        if (sig > 0 && sig != SIGCHLD)
+        int sig = next_signal(s->killing ? pause : log_pause(look_at));
+        if (sig == ROTATE_SIGNAL)
+            look_at = now_ms(CLOCK_MONOTONIC) + ROTATE_LOOK_MS;
+        else if (sig > 0 && sig != SIGCHLD)
             take_request(s, sig);
+        else if (!s->killing && sig < 0)
+            look_at = look_at_log(s);
         else if (s->killing && sig < 0) {
             (void)signal_all(s, SIGKILL); /* one that was born while we looked */
             pause = pause * 2 < LOOK_MAX_MS ? pause * 2 : LOOK_MAX_MS;
@@ -410,19 +430,20 @@ static void end_the_rest(struct shim *s) {
         if (clean == 2)
             return;
         int request = next_signal(pause);
-        if (request > 0 && request != SIGCHLD)
+        if (request > 0 && request != SIGCHLD && request != ROTATE_SIGNAL)
             take_request(s, request);
         pause = pause * 2 < LOOK_MAX_MS ? pause * 2 : LOOK_MAX_MS;
     }
 }
 
 int main(int argc, char **argv) {
-    struct shim s = {.dir = -1, .alive = -1, .report = -1, .grace_ms = GRACE_MS};
+    struct shim s = {
+        .dir = -1, .alive = -1, .report = -1, .grace_ms = GRACE_MS, .log_limit = ROTATE_LIMIT};
     signals_begin();
     if (!read_arguments(&s, argc, argv)) {
-        (void)fprintf(stderr,
-                      "usage: CTCD_MARKER=... ctcd-shim [--grace MS] [--listen] [--report FD] "
-                      "DIR GENERATION -- ARGV...\n");
+        (void)fprintf(
+            stderr, "usage: CTCD_MARKER=... ctcd-shim [--grace MS] [--listen] [--log-limit BYTES] "
+                    "[--report FD] DIR GENERATION -- ARGV...\n");
         return 2;
     }
     if (s.report >= 0)
@@ -443,6 +464,7 @@ int main(int argc, char **argv) {
         report(&s, SHIM_STARTED, s.record.generation, "", 0);
         return 0;
     }
+    rotate_begin(&s.log, s.dir, STDOUT_FILENO, s.log_limit);
     let_go(&s);
     s.record.pid = s.pid;
     (void)alive_write(s.alive, &s.record); /* for showing only */

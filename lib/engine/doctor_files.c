@@ -70,7 +70,7 @@ int doctor_outer_files(struct doctor *d, ctcd_error **err) {
 
 /* Each folder in this one; those of services have revisions in them. */
 static int look_at_folders(struct doctor *d, const char *folder, int deeper, ctcd_error **err) {
-    static const char *const names[] = {"lock", "alive", "exit.json", "log"};
+    static const char *const names[] = {"lock", "alive", "exit.json", "log", "log.1"};
     int rc = look(d, folder, err);
     DIR *dir = rc ? NULL : opendir(folder);
     for (struct dirent *entry; dir && !rc && (entry = readdir(dir));) {

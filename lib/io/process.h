@@ -2,7 +2,7 @@
    outlives whoever started it. Called by back ends, the step runner and reconcile.
 
    DIR, one per child, holds what is known about it, and nothing else is: `alive` (lock and start record
-   in one), `exit.json` (how it ended) and, by custom, `log`. Whoever can open DIR can ask; nothing is
+   in one), `exit.json` (how it ended) and, by custom, `log` with `log.1` (io/rotate.h). Whoever can open DIR can ask; nothing is
    remembered in the asking process, which needs no SIGCHLD and never has a zombie.
 
    GENERATION (> 0) grows with every start in one DIR. Only mutations call child_start, child_fence,
@@ -32,7 +32,9 @@ struct child_spec {
     char *const *env;
     const char *cwd; /* NULL = the caller's */
     const char *log; /* stdout and stderr: appended to, created 0600. NULL = /dev/null */
-    int listen_fd;   /* the child gets it as descriptor 3; stays open here. -1 = none */
+    /* Where log is DIR/log it is rotated at so many bytes. 0: ROTATE_LIMIT; < 0: never. */
+    int64_t log_limit;
+    int listen_fd; /* the child gets it as descriptor 3; stays open here. -1 = none */
     const char
         *marker;      /* value of CTCD_MARKER, unique to this start (a UUID): what belongs to it */
     int64_t grace_ms; /* < 0: CHILD_GRACE_MS; 0: KILL at once */

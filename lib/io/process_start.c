@@ -84,6 +84,10 @@ static char **make_arguments(const struct child_spec *spec) {
         strv_take(&argv, mem_text("%lld", (long long)(grace < INT32_MAX ? grace : INT32_MAX)));
     if (fine && spec->listen_fd >= 0)
         fine = strv_add(&argv, "--listen");
+    if (fine && spec->log_limit)
+        fine = strv_add(&argv, "--log-limit") &&
+               strv_take(&argv,
+                         mem_text("%lld", (long long)(spec->log_limit > 0 ? spec->log_limit : 0)));
     fine = fine && strv_add(&argv, spec->dir) &&
            strv_take(&argv, mem_text("%lld", (long long)spec->generation)) && strv_add(&argv, "--");
     for (char *const *arg = spec->argv; fine && *arg; arg++)

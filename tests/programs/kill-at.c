@@ -87,7 +87,9 @@ static const char *edge(pid_t pid, const struct call *c, const char *folder) {
     case SYS_mkdirat:
     case SYS_renameat2:
     case SYS_renameat:
-        return path_within(pid, c->args[1], folder) ? "folder or name" : NULL;
+        return path_within(pid, c->args[1], folder) || fd_within(pid, c->args[0], folder)
+                   ? "folder or name"
+                   : NULL;
     case SYS_unlinkat: /* most are relative to a folder that is open */
         return path_within(pid, c->args[1], folder) || fd_within(pid, c->args[0], folder)
                    ? "removal"
@@ -100,9 +102,14 @@ static const char *edge(pid_t pid, const struct call *c, const char *folder) {
         return path_within(pid, c->args[0], folder) ? "folder or name" : NULL;
 #endif
     case SYS_openat:
-        return (c->args[2] & O_CREAT) && path_within(pid, c->args[1], folder) ? "new file" : NULL;
+        return (c->args[2] & O_CREAT) &&
+                       (path_within(pid, c->args[1], folder) || fd_within(pid, c->args[0], folder))
+                   ? "new file"
+                   : NULL;
     case SYS_write:
     case SYS_pwrite64:
+    case SYS_ftruncate:
+    case SYS_fallocate:
         return fd_within(pid, c->args[0], folder) ? "write" : NULL;
     case SYS_fcntl:
         return c->args[1] == F_OFD_SETLK && fd_within(pid, c->args[0], folder) ? "lock" : NULL;

@@ -22,6 +22,7 @@ struct mlflow {
     struct http_pool *pool;
     ctcd_watch *watch;
     char *python, *host; /* as configured */
+    int64_t log_limit;   /* of child_spec */
     struct tracking tracking;
 };
 

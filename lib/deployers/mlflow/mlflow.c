@@ -13,6 +13,7 @@
 #include "io/json.h"
 
 #define MODEL_MIB_MAX (1 << 20)
+#define LOG_MIB_MAX 1024 /* a request to end waits while the shim copies */
 #define MEMO_MAX 16384
 
 static const ctcd_option_entry component_options[] = {
@@ -29,6 +30,8 @@ static const ctcd_option_entry component_options[] = {
     {"tracking_ca_file", "path", NULL,
      "The CAs that the tracking server's certificate is checked by (PEM).", 0, 0},
     {"max_model_mib", "integer", "16384", "Largest model that is fetched from it, in MiB.", 0, 0},
+    {"max_log_mib", "integer", "10",
+     "A server's log is rotated at so many MiB, one old copy is kept; 0 = never.", 0, 0},
     {0},
 };
 
@@ -96,6 +99,12 @@ static bool keep_tracking(struct tracking *t, const ctcd_options *options) {
     return true;
 }
 
+/* Bytes as of child_spec. */
+static int64_t log_limit(const ctcd_options *options) {
+    int64_t mib = ctcd_options_number(options, "max_log_mib");
+    return mib < 1 ? -1 : (mib < LOG_MIB_MAX ? mib : LOG_MIB_MAX) << 20;
+}
+
 static int open_backend(ctcd_call *call, const ctcd_options *options, void *user_data,
                         void **ret_impl) {
     (void)user_data;
@@ -105,6 +114,7 @@ static int open_backend(ctcd_call *call, const ctcd_options *options, void *user
     ctcd_error *err = NULL;
     backend->python = mem_copy_text(ctcd_options_text(options, "python"));
     backend->host = mem_copy_text(ctcd_options_text(options, "host"));
+    backend->log_limit = log_limit(options);
     bool kept = keep_tracking(&backend->tracking, options);
     int rc = kept && backend->python && backend->host ? http_pool_new(&backend->pool, &err)
                                                       : CTCD_E_NOMEM;

@@ -130,6 +130,7 @@ static int start(const struct mlflow *backend, const ctcd_revision *want, const 
         .env = env,
         .cwd = ctcd_revision_folder(want), /* `python -m` looks for modules here first */
         .log = log,
+        .log_limit = backend->log_limit,
         .listen_fd = fd,
         .marker = marker,
         .grace_ms = -1,
