@@ -91,7 +91,7 @@ PATH_FLAGS = $(if $(filter $(PATH_C),$<),-DCTCD_LIBEXECDIR='"$(LIBEXEC)"')
 remember = $(shell mkdir -p '$(BUILD)' && { [ "$$(cat $(BUILD)/$(1) 2>/dev/null)" = '$(subst ','\'',$(2))' ] || \
 	printf '%s\n' '$(subst ','\'',$(2))' >$(BUILD)/$(1); })
 
-NO_BUILD := help clean uninstall map format check check-slow check-deps check-venv check-server check-runners lint dist distcheck
+NO_BUILD := help clean uninstall map format check check-slow check-deps check-venv check-server check-runners check-bench bench lint dist distcheck
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 $(call remember,flags,$(CC) $(BASE_FLAGS) $(CONFIG_FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
 $(call remember,paths,$(LIBEXEC))
@@ -181,6 +181,7 @@ $(PRELOAD_C:tests/programs/%.c=$(BUILD)/test/%.so): $(BUILD)/test/%.so: tests/pr
 STAGES := unit api fault cli rig valgrind sanitize install
 RIG_PY := $(sort $(wildcard tests/rig/test_*.py))
 CLI_PY := $(sort $(wildcard tests/cli/test_*.py))
+BENCH_PY := $(sort $(wildcard bench/bench_*.py))
 QUIET_PY := tests/cli/test_many.py tests/cli/test_kills.py
 QUIET_C := $(BUILD)/test/test_host_loop
 RESULTS ?= $(BUILD)/test/results
@@ -190,7 +191,7 @@ DEPS = CC='$(CC)' PYTHON='$(PYTHON)' VENV='$(VENV)' tools/deps
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: check check-slow check-quiet check-deps check-venv check-server check-runners demo lint $(STAGES:%=check-%)
+.PHONY: check check-slow check-quiet check-deps check-venv check-server check-runners check-bench bench demo lint $(STAGES:%=check-%)
 check: ## everything that proves it works, one stage after the other: STAGES
 	@$(DEPS) check
 	+@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' tools/check $(STAGES)
@@ -212,6 +213,10 @@ check-cli: check-venv ## the command, from outside
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 600 --python $(PYTHON) cli $(CLI_PY) && [ $$built = 0 ]
 check-quiet: check-venv ## bounds on time, on a machine that does nothing else
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 600 --jobs 1 --quiet-machine --python $(PYTHON) quiet $(QUIET_PY) $(QUIET_C) && [ $$built = 0 ]
+check-bench: check-venv
+	@$(DEPS) bench
+	+@$(SUBMAKE) all; built=$$?; $(RUN) --timeout 900 --jobs 1 --python $(PYTHON) bench $(BENCH_PY) && [ $$built = 0 ]
+bench: check-bench ## how fast against its peers, each measured in the same run
 check-server:
 	@$(DEPS) server
 check-runners:

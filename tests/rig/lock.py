@@ -5,7 +5,7 @@ when pins change:
     python3 -m venv /tmp/lock && /tmp/lock/bin/python tests/rig/lock.py > requirements.new
     mv requirements.new tests/rig/requirements.lock
 
-With the argument `server` or `runners` it is the one of that .in. What a line `# without NAME` of that file
+With the argument `server`, `runners` or `zenml` it is the one of that .in. What a line `# without NAME` of that file
 names is left out.
 """
 
