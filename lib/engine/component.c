@@ -95,7 +95,7 @@ int component_set_option(ctcd_component *c, const char *key, const char *value, 
     _cleanup_(options_done) struct ctcd_options *options = NULL;
     int rc = options_of(c, &options, err);
     if (!rc)
-        rc = value ? options_set_here(options, c->flavor, key, value, err)
+        rc = value ? options_set_here(options, c->flavor, key, value, NULL, err)
                    : options_unset(options, c->flavor, key, err);
     if (rc)
         return rc;

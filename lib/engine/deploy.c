@@ -81,7 +81,8 @@ static int draft(struct deploy *d) {
                                         d->backend->flavor->name, CTCD_SCOPE_DEPLOYMENT),
                          &r->options, err);
     for (struct json_iter i = json_members(d->want->options); !rc && json_next(&i);)
-        rc = options_set(r->options, d->backend->flavor->name, i.key, json_text(i.value), err);
+        rc = options_set_here(r->options, d->backend->flavor->name, i.key, json_text(i.value),
+                              d->want->folder, err);
     if (!rc)
         rc = options_check_required(r->options, d->backend->flavor->name, err);
     if (rc)

@@ -24,6 +24,7 @@ struct ctcd_deployment {
     char *model_name, *model_uri, *pipeline, *step, *run;
     char *metrics, *smoke; /* JSON or NULL */
     struct json *options;  /* object of texts, checked when the deployer is known */
+    char *folder;          /* that relative paths in options mean; NULL = the current one */
     int64_t min_ready_ms;
     bool replace, leave_failed;
     enum restart_policy restart;

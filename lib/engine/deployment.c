@@ -13,6 +13,7 @@ static void deployment_free(void *object) {
     mem_free(d->run);
     mem_free(d->metrics);
     mem_free(d->smoke);
+    mem_free(d->folder);
     json_unref(d->options);
 }
 
@@ -59,7 +60,8 @@ ctcd_deployment *deployment_copy(const ctcd_deployment *from) {
     if ((d->options = json_clone(from->options)) && copied(&d->model_name, from->model_name) &&
         copied(&d->model_uri, from->model_uri) && copied(&d->pipeline, from->pipeline) &&
         copied(&d->step, from->step) && copied(&d->run, from->run) &&
-        copied(&d->metrics, from->metrics) && copied(&d->smoke, from->smoke))
+        copied(&d->metrics, from->metrics) && copied(&d->smoke, from->smoke) &&
+        copied(&d->folder, from->folder))
         return d;
     return object_unref(d);
 }

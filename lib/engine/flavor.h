@@ -44,9 +44,10 @@ ctcd_option_entry *option_table_copy(const ctcd_option_entry *table);
    a secret must be a reference. CTCD_E_INVALID. */
 int options_set(struct ctcd_options *options, const char *owner, const char *key, const char *value,
                 ctcd_error **err);
-/* As a person gives it: a relative file name means the current folder of now, not that of whoever reads it. */
+/* As a person gives it: a relative file name means that folder (NULL: the current one of now), not that of
+   whoever reads it. */
 int options_set_here(struct ctcd_options *options, const char *owner, const char *key,
-                     const char *value, ctcd_error **err);
+                     const char *value, const char *folder, ctcd_error **err);
 int options_unset(struct ctcd_options *options, const char *owner, const char *key,
                   ctcd_error **err);
 int options_check_value(const ctcd_option_entry *entry, const char *value, ctcd_error **err);

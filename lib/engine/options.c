@@ -201,30 +201,32 @@ int options_unset(struct ctcd_options *options, const char *owner, const char *k
 }
 
 /* *ret stays NULL where the value is good as it is; so is a name without a slash, which may be one in PATH. */
-static int rooted_value(const ctcd_option_entry *entry, const char *value, char **ret,
-                        ctcd_error **err) {
+static int rooted_value(const ctcd_option_entry *entry, const char *value, const char *folder,
+                        char **ret, ctcd_error **err) {
     bool secret = (entry->flags & CTCD_OPTION_SECRET) && text_starts(value, "file:");
     const char *path = secret ? value + strlen("file:") : value;
     bool relative = secret ? *path != '\0' : text_same(entry->type, "path") && strchr(path, '/');
     if (!relative || *path == '/')
         return 0;
     _cleanup_(mem_free_ptr) char *rooted = NULL;
-    int rc = path_absolute(path, &rooted, err);
+    int rc = folder ? 0 : path_absolute(path, &rooted, err);
     if (rc)
         return rc;
+    if (folder && !(rooted = path_join(folder, path)))
+        return error_nomem(err);
     *ret = mem_text("%s%s", secret ? "file:" : "", rooted);
     return *ret ? 0 : error_nomem(err);
 }
 
 int options_set_here(struct ctcd_options *options, const char *owner, const char *key,
-                     const char *value, ctcd_error **err) {
+                     const char *value, const char *folder, ctcd_error **err) {
     size_t i = 0;
     _cleanup_(mem_free_ptr) char *rooted = NULL;
     int rc = find_option(options->table, owner, key, &i, err);
     if (!rc)
         rc = options_check_value(&options->table[i], value, err);
     if (!rc)
-        rc = rooted_value(&options->table[i], value, &rooted, err);
+        rc = rooted_value(&options->table[i], value, folder, &rooted, err);
     return rc ? rc : options_set(options, owner, key, rooted ? rooted : value, err);
 }
 

@@ -254,7 +254,9 @@ static int set_texts(struct built_in *b, ctcd_deployment *want) {
     want->step = mem_copy_text(b->args.step->name);
     want->run = mem_copy_text(run->record.name);
     want->smoke = d->smoke ? mem_copy_text(d->smoke) : NULL;
-    if (!rc && (!want->pipeline || !want->step || !want->run || (d->smoke && !want->smoke)))
+    want->folder = mem_copy_text(run->pipeline->spec.folder);
+    if (!rc && (!want->pipeline || !want->step || !want->run || !want->folder ||
+                (d->smoke && !want->smoke)))
         rc = error_nomem(OP_ERR(&b->op));
     for (size_t i = 0; !rc && i < d->options.count; i++) {
         _cleanup_(mem_free_ptr) char *value = NULL;
