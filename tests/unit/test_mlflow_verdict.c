@@ -105,6 +105,8 @@ END_TEST
 #define WORKER(n) "Process SpawnProcess-" n ":\n" BROKEN
 #define DIED(n)                                                                                    \
     "INFO:     Waiting for child process [" n "]\nINFO:     Child process [" n "] died\n"
+#define BOOTS "[2026-01-01 10:00:00 +0000] [12] [INFO] Booting worker with pid: 12\n"
+#define GUNICORN_DIED(n, how) "[2026-01-01 10:00:00 +0000] [6] [ERROR] Worker (pid:" n ") " how "\n"
 
 static const char two_workers[] = STARTS "INFO:     Started parent process [24894]\n" WORKER("2")
     WORKER("1") DIED("24905") DIED("24904") "INFO:     Received SIGTERM, exiting.\n"
@@ -131,6 +133,13 @@ static const struct {
            "occurred:\n\n" MISSING,
      false, "ModuleNotFoundError: No module named 'house_features'"},
     {TRACE "KeyboardInterrupt\n", false, "KeyboardInterrupt"},
+    /* gunicorn's own lines tell less than the exception, and more than nothing */
+    {BOOTS BROKEN
+     "[2026-01-01 10:00:00 +0000] [12] [INFO] Worker exiting (pid: 12)\n" GUNICORN_DIED(
+         "12", "exited with code 3"),
+     false, "_pickle.UnpicklingError: invalid load key, ' '."},
+    {BOOTS GUNICORN_DIED("12", "was sent SIGSEGV!") BOOTS, false,
+     "Worker (pid:12) was sent SIGSEGV!"},
     {TRACE "mlflow.exceptions.MlflowException: first line\n  second line\n", false,
      "mlflow.exceptions.MlflowException: first line"},
     /* without a traceback */
@@ -180,6 +189,15 @@ START_TEST(dead_workers) {
                                 "Traceback (most recent call last):\n  File \"a\"\n"
                                 "Traceback (most recent call last):\n  File \"a\"\n";
     char more[512];
+    /* gunicorn tells of each, some versions twice, and starts it again */
+    ck_assert_uint_eq(log_deaths(GUNICORN_DIED("7", "exited with code 9")), 1);
+    ck_assert_uint_eq(log_deaths(GUNICORN_DIED("7", "exited with code 9")
+                                     GUNICORN_DIED("7", "exited with code 9.")
+                                         BOOTS GUNICORN_DIED("8", "was sent SIGSEGV!")),
+                      2);
+    ck_assert_uint_eq(
+        log_deaths("[x] [1] [WARNING] Worker with pid 12 was terminated due to signal 9\n"), 1);
+    ck_assert_uint_eq(log_deaths(BOOTS "[x] [1] [INFO] Worker exiting (pid: 12)\n"), 0);
     ck_assert_uint_eq(log_deaths("Process ForkProcess-12:"), 0);
     ck_assert_uint_eq(log_deaths(mixed), 0);
     (void)snprintf(more, sizeof more, "%sValueError: boom\n", mixed);

@@ -41,8 +41,9 @@ void mlflow_note(const ctcd_revision *revision, const char *note); /* as well as
 void mlflow_forget_notes(const ctcd_revision *revision); /* of the generation before this one */
 
 /* The memo, an object of single values: the port of an earlier start (0 = none), and what the model was
-   pinned to: digest (names the staged folder), name, version, run_id, model_id. A text is owned, NULL = not
-   in it, or out of memory. */
+   pinned to: digest (names the staged folder), name, version, run_id, model_id; and the version of the MLflow
+   that was last started. A text is owned, NULL = not in it, or out of memory. */
+#define MEMO_MLFLOW "mlflow"
 int mlflow_port(const ctcd_revision *revision);
 char *mlflow_memo(const ctcd_revision *revision, const char *key);
 /* Sets one value in the memo, keeps the others; value NULL = leave it. */

@@ -14,7 +14,7 @@
 
 #define PENDING_MS 1000   /* a look at a server that is coming up waits so long */
 #define CRASH_LOOK_MS 250 /* between looks at the log for workers that die */
-#define CRASH_DEATHS 3    /* so many dead workers, or all of them, are a crash loop */
+#define CRASH_DEATHS 2    /* so many dead workers before the first ready are a crash loop */
 #define END_LOOK_MS 20    /* between looks for an end that a cut connection announces */
 #define END_LOOKS 15      /* so many */
 #define ANSWER_MAX 65536
@@ -108,12 +108,19 @@ static bool log_knows(const struct look *look) {
            (ended && (look->child.exit_status > 0 || look->child.signal == SIGABRT));
 }
 
+static int hint_for(const struct look *look, const char *cause, char **ret) {
+    const char *folder = ctcd_options_text(ctcd_revision_options(look->revision), "virtualenv");
+    _cleanup_(mem_free_ptr) char *python = folder ? path_join(folder, "bin/python") : NULL;
+    return folder && !python ? CTCD_E_NOMEM
+                             : cause_hint(cause, python ? python : look->backend->python, ret);
+}
+
 static int tell_error(struct look *look, ctcd_observation *out, const char *said) {
     _cleanup_(mem_free_ptr) char *exception = NULL;
     _cleanup_(mem_free_ptr) char *cause = NULL;
     _cleanup_(mem_free_ptr) char *hint = NULL;
     _cleanup_(mem_free_ptr) char *tail = NULL;
-    int rc = look->log ? 0 : read_log(look);
+    int rc = read_log(look); /* anew: it may have said why since it was looked for crashes */
     if (!rc && log_knows(look))
         rc = log_exception(look->log, look->facts.was_ready, &exception);
     if (rc < 0)
@@ -122,7 +129,7 @@ static int tell_error(struct look *look, ctcd_observation *out, const char *said
     tail = text_for_people(look->log, strlen(look->log), MLFLOW_LOG_LINES);
     if (!cause || !tail)
         return CTCD_E_NOMEM;
-    rc = cause_hint(cause, look->backend->python, &hint);
+    rc = hint_for(look, cause, &hint);
     if (rc == CTCD_NONE) {
         hint = mem_text("its log is %s/log", ctcd_revision_folder(look->revision));
         rc = hint ? 0 : CTCD_E_NOMEM;
@@ -172,7 +179,7 @@ static int tell(struct look *look, ctcd_observation *out) {
         rc = ctcd_observation_set_message(out, message);
     if (!rc && bad)
         rc = tell_error(look, out, message);
-    if (!rc && state == CTCD_STATE_PENDING_STARTUP && (look->log || !(rc = read_log(look)))) {
+    if (!rc && state == CTCD_STATE_PENDING_STARTUP && !(rc = read_log(look))) {
         _cleanup_(mem_free_ptr) char *tail =
             text_for_people(look->log, strlen(look->log), MLFLOW_LOG_LINES);
         rc = tail ? ctcd_observation_set_log_tail(out, tail) : CTCD_E_NOMEM;
@@ -244,12 +251,11 @@ static int await(struct look *look, ctcd_call *call, bool end, int64_t again_ms)
 }
 
 static int look_for_crashes(struct look *look) {
-    int64_t most = workers(look) < CRASH_DEATHS ? workers(look) : CRASH_DEATHS;
-    if (look->facts.was_ready || workers(look) < 2)
+    if (look->facts.was_ready)
         return 0;
     int rc = read_log(look);
     if (!rc)
-        look->facts.crash_loop = log_deaths(look->log) >= (size_t)most;
+        look->facts.crash_loop = log_deaths(look->log) >= CRASH_DEATHS;
     return rc;
 }
 
@@ -264,7 +270,7 @@ static int pending(struct look *look, ctcd_call *call, ctcd_observation *out) {
         return rc;
     if (look->child.state != CHILD_RUNNING || look->facts.crash_loop)
         return tell(look, out);
-    return await(look, call, true, workers(look) > 1 ? CRASH_LOOK_MS : 0);
+    return await(look, call, true, CRASH_LOOK_MS);
 }
 
 /* A cut connection most often means that the server has just ended, and its shim is about to say so. One

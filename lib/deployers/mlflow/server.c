@@ -3,6 +3,7 @@
    there, and requests wait in its backlog while the model is loaded. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -12,12 +13,14 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "deployers/mlflow/backend.h"
+#include "deployers/mlflow/environment.h"
 #include "deployers/mlflow/model.h"
 #include "deployers/mlflow/verdict.h"
 #include "io/file.h"
 #include "io/process.h"
 
-#define SERVER_APP "mlflow.pyfunc.scoring_server.app:app"
+#define UVICORN_APP "mlflow.pyfunc.scoring_server.app:app"
+#define GUNICORN_APP "mlflow.pyfunc.scoring_server.wsgi:app"
 
 struct apply {
     bool listens;
@@ -55,17 +58,23 @@ static char *url_at(const char *host, int port) {
                     port);
 }
 
-/* CTCD_AGAIN: port and URL are to be committed before anything runs; without change they are already. */
-static int publish(const struct mlflow *backend, ctcd_call *call, ctcd_revision *want, int port) {
+/* CTCD_AGAIN: port, URL and the server's version (which chooses the form of requests) are to be committed
+   before anything runs; without change they are already. */
+static int publish(const struct mlflow *backend, ctcd_call *call, ctcd_revision *want, int port,
+                   const char *version) {
     _cleanup_(mem_free_ptr) char *url = url_at(backend->host, port);
     _cleanup_(mem_free_ptr) char *number = mem_text("%d", port);
+    _cleanup_(mem_free_ptr) char *before = mlflow_memo(want, MEMO_MLFLOW);
     if (!url || !number)
         return CTCD_E_NOMEM;
-    if (text_same(url, ctcd_revision_url(want)) && port == mlflow_port(want))
+    if (text_same(url, ctcd_revision_url(want)) && port == mlflow_port(want) &&
+        text_same(version, before))
         return 0;
     int rc = ctcd_revision_set_url(want, url);
     if (!rc)
         rc = mlflow_set_memo(want, "port", number);
+    if (!rc)
+        rc = mlflow_set_memo(want, MEMO_MLFLOW, version);
     if (!rc)
         rc = ctcd_call_wait_until(call, ctcd_call_now(call));
     return rc ? rc : CTCD_AGAIN;
@@ -90,36 +99,64 @@ static int begin_log(const ctcd_revision *want, const char *path, ctcd_error **e
     return failed ? error_system(err, failed, "cannot write to the log %s", path) : 0;
 }
 
-static bool make_arguments(const ctcd_revision *want, const char *python, char ***ret) {
-    const ctcd_options *options = ctcd_revision_options(want);
-    return strv_add(ret, python) && strv_add(ret, "-m") && strv_add(ret, "uvicorn") &&
-           strv_add(ret, "--fd") && strv_take(ret, mem_text("%d", CHILD_LISTEN_FD)) &&
-           strv_add(ret, "--workers") &&
-           strv_take(ret, mem_text("%lld", (long long)ctcd_options_number(options, "workers"))) &&
+/* Whole ones, as both servers take them. */
+static int64_t request_seconds(const ctcd_options *options) {
+    int64_t ms = ctcd_options_number(options, "request_timeout");
+    return ms > 1000 ? (ms + 999) / 1000 : 1;
+}
+
+static bool add_number(char ***list, const char *name, int64_t value) {
+    return strv_add(list, name) && strv_take(list, mem_text("%lld", (long long)value));
+}
+
+static bool add_uvicorn(const ctcd_options *options, char ***ret) {
+    return strv_add(ret, "uvicorn") && add_number(ret, "--fd", CHILD_LISTEN_FD) &&
+           add_number(ret, "--workers", ctcd_options_number(options, "workers")) &&
            (ctcd_options_number(options, "access_log") || strv_add(ret, "--no-access-log")) &&
-           strv_add(ret, SERVER_APP);
+           strv_add(ret, UVICORN_APP);
 }
 
-static bool make_environment(const char *model, char ***ret) {
-    return strv_take(ret, mem_text("__pyfunc_model_path__=%s", model)) &&
-           strv_add(ret, "PYTHONUNBUFFERED=1");
+static bool add_gunicorn(const ctcd_options *options, char ***ret) {
+    bool logs = ctcd_options_number(options, "access_log") != 0;
+    return strv_add(ret, "gunicorn") && strv_add(ret, "--bind") &&
+           strv_take(ret, mem_text("fd://%d", CHILD_LISTEN_FD)) &&
+           add_number(ret, "--workers", ctcd_options_number(options, "workers")) &&
+           add_number(ret, "--timeout", request_seconds(options)) &&
+           (!logs || (strv_add(ret, "--access-logfile") && strv_add(ret, "-"))) &&
+           strv_add(ret, "--") && strv_add(ret, GUNICORN_APP);
 }
 
-static int start(const struct mlflow *backend, const ctcd_revision *want, const char *model, int fd,
-                 ctcd_error **err) {
-    _cleanup_(mem_free_ptr) char *python = NULL;
+/* What `activate` of a virtual environment sets. */
+static bool activate(const char *folder, char ***ret) {
+    const char *path = getenv("PATH");
+    return strv_take(ret, mem_text("VIRTUAL_ENV=%s", folder)) &&
+           strv_take(ret, mem_text("PATH=%s/bin%s%s", folder, path ? ":" : "", path ? path : ""));
+}
+
+/* Of two entries of one name the later one counts: what must be so comes last. */
+static bool make_environment(const struct environment *environment, const ctcd_options *options,
+                             const char *model, char ***ret) {
+    return (!environment->folder || activate(environment->folder, ret)) &&
+           strv_take(ret, mem_text("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT=%lld",
+                                   (long long)request_seconds(options))) &&
+           strv_add(ret, "PYTHONUNBUFFERED=1") &&
+           strv_take(ret, mem_text("__pyfunc_model_path__=%s", model));
+}
+
+static int start(const struct environment *environment, const ctcd_revision *want,
+                 const char *model, int fd, ctcd_error **err) {
+    const ctcd_options *options = ctcd_revision_options(want);
     _cleanup_(mem_free_ptr) char *log = mlflow_file(want, "log");
     _cleanup_(mem_free_ptr) char *marker = mlflow_marker(want, ctcd_revision_generation(want));
     _cleanup_(strv_done) char **argv = NULL;
     _cleanup_(strv_done) char **env = NULL;
     if (!log || !marker)
         return error_nomem(err);
-    int rc = python_find(backend->python, &python, err);
-    if (rc)
-        return rc;
-    if (!make_arguments(want, python, &argv) || !make_environment(model, &env))
+    if (!strv_add(&argv, environment->python) || !strv_add(&argv, "-m") ||
+        !(environment->gunicorn ? add_gunicorn : add_uvicorn)(options, &argv) ||
+        !make_environment(environment, options, model, &env))
         return error_nomem(err);
-    rc = begin_log(want, log, err);
+    int rc = begin_log(want, log, err);
     if (rc)
         return rc;
     mlflow_forget_notes(want);
@@ -144,6 +181,7 @@ int mlflow_apply(void *impl, ctcd_call *call, ctcd_revision *want) {
     _cleanup_(error_done) ctcd_error *err = NULL;
     struct child_status child;
     _cleanup_(mem_free_ptr) char *model = NULL;
+    _cleanup_(environment_done) struct environment environment = {0};
     struct apply *a = NULL;
     int rc = ctcd_call_scratch(call, sizeof *a, apply_done, (void **)&a);
     if (rc)
@@ -153,17 +191,19 @@ int mlflow_apply(void *impl, ctcd_call *call, ctcd_revision *want) {
         return 0; /* this generation has had its start; observe tells what became of it */
     if (!rc && !(model = mlflow_model_folder(call, want)))
         rc = CTCD_E_NOMEM;
+    if (!rc)
+        rc = environment_find(backend, ctcd_revision_options(want), &environment, &err);
     if (!rc && !a->listens) {
         ctcd_call_progress(call, "starting its server");
         rc = model_check(model, &err);
         if (!rc)
             rc = listen_again(backend, want, a, &err);
         if (!rc)
-            rc = publish(backend, call, want, a->port);
+            rc = publish(backend, call, want, a->port, environment.version);
         if (rc == CTCD_AGAIN)
             return rc;
     }
     if (!rc)
-        rc = start(backend, want, model, a->fd, &err);
+        rc = start(&environment, want, model, a->fd, &err);
     return rc ? mlflow_fail(call, rc, &err) : 0;
 }

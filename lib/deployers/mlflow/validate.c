@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "deployers/mlflow/backend.h"
 #include "deployers/mlflow/download.h"
+#include "deployers/mlflow/environment.h"
 #include "deployers/mlflow/model.h"
 #include "deployers/mlflow/resolve.h"
 #include "deployers/mlflow/source.h"
@@ -52,7 +53,7 @@ static int check_alias(const char *alias, ctcd_error **err) {
 
 static int check_options(const struct mlflow *backend, const ctcd_revision *want,
                          ctcd_error **err) {
-    _cleanup_(mem_free_ptr) char *python = NULL;
+    _cleanup_(environment_done) struct environment environment = {0};
     int64_t workers = ctcd_options_number(ctcd_revision_options(want), "workers");
     if (workers < 1 || workers > WORKERS_MAX)
         return error_set(err, CTCD_E_INVALID, NULL, "workers: %lld is not within 1 and %d",
@@ -61,7 +62,7 @@ static int check_options(const struct mlflow *backend, const ctcd_revision *want
     int rc = check_host(backend->host, err);
     if (!rc && alias)
         rc = check_alias(alias, err);
-    return rc ? rc : python_find(backend->python, &python, err);
+    return rc ? rc : environment_find(backend, ctcd_revision_options(want), &environment, err);
 }
 
 static int check_registered(const ctcd_revision *want, const struct pin *pin, ctcd_error **err) {

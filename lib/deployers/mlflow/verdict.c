@@ -3,6 +3,7 @@
 
 #include <ctcd/service.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -91,12 +92,28 @@ static bool is_exception(const char *line) {
     return n > 2 && (after == ':' || after == '\n' || after == '\0') && line[n - 1] != '.';
 }
 
+/* gunicorn: "Worker (pid:12) exited with code 9" (some versions say so twice), "Worker (pid:12) was sent
+   SIGSEGV!", "Worker with pid 12 was terminated due to signal 9". 0 = none of these. */
+static long gunicorns_worker(const char *line) {
+    const char *at = strstr(line, "Worker (pid:"), *with = strstr(line, "Worker with pid ");
+    const char *end = line + line_size(line);
+    if (at && at < end && (within(at, ") exited with code ") || within(at, ") was sent SIG")))
+        return strtol(at + strlen("Worker (pid:"), NULL, 10);
+    if (with && with < end && within(with, " was terminated due to signal "))
+        return strtol(with + strlen("Worker with pid "), NULL, 10);
+    return 0;
+}
+
 /* A worker's own last words count once they are complete: several write into one log, line by line. */
 size_t log_deaths(const char *log) {
     size_t told = 0, begun = 0, own = 0;
+    long last = 0;
     bool traceback = false;
     for (const char *line = log; line && *line; line = next_line(line)) {
-        told += within(line, "Child process [") && within(line, "] died");
+        long worker = gunicorns_worker(line);
+        told += (within(line, "Child process [") && within(line, "] died")) ||
+                (worker && worker != last);
+        last = worker ? worker : last;
         begun += is_workers_end(line);
         if (within(line, "Traceback (most recent call last)")) {
             traceback = true;
@@ -108,8 +125,13 @@ size_t log_deaths(const char *log) {
     return told > own ? told : own;
 }
 
-/* "ERROR:    Error loading ASGI app." and "/usr/bin/python3: No module named uvicorn" */
+/* "ERROR:    Error loading ASGI app.", "/usr/bin/python3: No module named uvicorn", and gunicorn's "[2026-...]
+   [12] [ERROR] Worker (pid:13) was sent SIGSEGV!". */
 static const char *error_line(const char *line) {
+    static const char gunicorns[] = "] [ERROR] Worker (pid:";
+    const char *at = line[0] == '[' ? strstr(line, gunicorns) : NULL;
+    if (at && within(line, gunicorns))
+        return strstr(at, "Worker");
     if (text_starts(line, "ERROR:")) {
         line += strlen("ERROR:");
         line += strspn(line, " ");
@@ -173,6 +195,7 @@ static const struct known_cause {
     {"Can't get attribute", "save the model together with the code that it needs (code_paths)"},
     {"MemoryError", "the model needs more memory than there is: fewer workers may help"},
     {"(SIGKILL)", "it may have been out of memory: see `dmesg`; or somebody killed it"},
+    {"was sent SIGKILL", "it may have been out of memory: fewer workers may help; see `dmesg`"},
     {"Address already in use", "end what uses the port"},
     {"PermissionError", "let the user that runs the server read the model"},
     {"could not be run", "check the model deployer's option python"},
