@@ -91,7 +91,7 @@ PATH_FLAGS = $(if $(filter $(PATH_C),$<),-DCTCD_LIBEXECDIR='"$(LIBEXEC)"')
 remember = $(shell mkdir -p '$(BUILD)' && { [ "$$(cat $(BUILD)/$(1) 2>/dev/null)" = '$(subst ','\'',$(2))' ] || \
 	printf '%s\n' '$(subst ','\'',$(2))' >$(BUILD)/$(1); })
 
-NO_BUILD := help clean uninstall map format check check-slow check-deps check-venv check-server check-runners check-bench bench lint dist distcheck
+NO_BUILD := help clean uninstall map format check check-slow check-deps check-venv check-server check-gunicorn check-runners check-bench bench lint dist distcheck
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 $(call remember,flags,$(CC) $(BASE_FLAGS) $(CONFIG_FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
 $(call remember,paths,$(LIBEXEC))
@@ -191,7 +191,7 @@ DEPS = CC='$(CC)' PYTHON='$(PYTHON)' VENV='$(VENV)' tools/deps
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: check check-slow check-quiet check-deps check-venv check-server check-runners check-bench bench demo lint $(STAGES:%=check-%)
+.PHONY: check check-slow check-quiet check-deps check-venv check-server check-gunicorn check-runners check-bench bench demo lint $(STAGES:%=check-%)
 check: ## everything that proves it works, one stage after the other: STAGES
 	@$(DEPS) check
 	+@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' tools/check $(STAGES)
@@ -219,9 +219,11 @@ check-bench: check-venv
 bench: check-bench ## how fast against its peers, each measured in the same run
 check-server:
 	@$(DEPS) server
+check-gunicorn:
+	@$(DEPS) gunicorn
 check-runners:
 	@$(DEPS) runners
-check-rig: check-venv check-server check-runners ## real model servers
+check-rig: check-venv check-server check-gunicorn check-runners ## real model servers
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 900 --python $(VENV)/bin/python rig $(RIG_PY) && [ $$built = 0 ]
 check-valgrind: check-deps ## unit and API suites under valgrind
 	+@$(SUBMAKE) -k $(UNIT) $(API) $(PROGRAMS) all; built=$$?; $(RUN) --valgrind --log-suffix .valgrind $(addprefix --suppressions ,$(wildcard tests/valgrind.supp)) valgrind $(UNIT) $(API) && [ $$built = 0 ]

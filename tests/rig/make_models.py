@@ -1,21 +1,26 @@
 """make_models.py DIR: saves the small MLflow models that the tests serve on real servers, good ones
-and such as cannot be loaded or answer badly. Run with the environment of requirements.lock.
+and such as cannot be loaded or answer badly. Run with the environment of requirements.lock, or another one
+that has MLflow 2.20 or later and scikit-learn.
 
-    good_1          house prices learnt from 12 sales of which only the area is known (skops)
+    good_1          house prices learnt from 12 sales of which only the area is known (skops in MLflow 3)
     good_2          the same from 300 sales, better (cloudpickle)
     tensor          good_2 with a tensor signature: takes `instances` and `inputs` as nested lists
     slow            good_2, which takes 1.5 s for an answer
     broken          good_2 with a damaged model file
     missing_module  needs a Python module, house_features, that is not there where it is served
     nan             loads, and answers NaN to everything
+    raises          loads, and raises a ValueError for everything
+    dies            ends its process by SIGKILL each time that it is loaded
 
 DIR/expected.json then holds a sample request and what each good model answers to it.
 """
 
+import importlib.util
 import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import warnings
@@ -36,6 +41,7 @@ from sklearn.pipeline import make_pipeline
 warnings.filterwarnings("ignore")
 logging.getLogger("mlflow").setLevel(logging.ERROR)  # it warns of the pickles that are wanted here
 
+SKOPS = "skops" if importlib.util.find_spec("skops") else "cloudpickle"  # MLflow 2.20 does not know it
 REQUIREMENTS = ["mlflow-skinny", "scikit-learn"]  # given, so that MLflow does not try to find them out
 
 HOUSE_FEATURES = '''
@@ -62,7 +68,7 @@ def sales(count):
     return houses, prices
 
 
-def save(model, path, inputs, serialization_format="skops"):
+def save(model, path, inputs, serialization_format=SKOPS):
     mlflow.sklearn.save_model(model, path, serialization_format=serialization_format,
                               signature=infer_signature(inputs, model.predict(inputs)),
                               pip_requirements=REQUIREMENTS)
@@ -78,6 +84,23 @@ class Slow(mlflow.pyfunc.PythonModel):
         import time
         time.sleep(1.5)
         return self.model.predict(model_input)
+
+
+class Raises(mlflow.pyfunc.PythonModel):
+    """A model with a mistake in it."""
+
+    def predict(self, context, model_input: pandas.DataFrame, params=None):
+        raise ValueError("no house of this kind was ever sold")
+
+
+class Dies(mlflow.pyfunc.PythonModel):
+    """A model that takes more memory than there is, as far as its server can tell."""
+
+    def load_context(self, context):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def predict(self, context, model_input: pandas.DataFrame, params=None):
+        return model_input
 
 
 def save_missing_module(path, houses, prices):
@@ -98,6 +121,7 @@ def save_missing_module(path, houses, prices):
 def main():
     target = os.path.abspath(sys.argv[1])
     os.makedirs(target, exist_ok=True)
+    os.chdir(target)  # MLflow 2 makes a folder mlruns where it is
 
     def at(name):
         path = os.path.join(target, name)
@@ -111,8 +135,9 @@ def main():
     save(good_2, at("good_2"), houses, "cloudpickle")
     tensor = LinearRegression().fit(houses.to_numpy(), prices)
     save(tensor, at("tensor"), houses.to_numpy())
-    mlflow.pyfunc.save_model(at("slow"), python_model=Slow(good_2), pip_requirements=REQUIREMENTS,
-                             signature=infer_signature(houses, good_2.predict(houses)))
+    for name, model in {"slow": Slow(good_2), "raises": Raises(), "dies": Dies()}.items():
+        mlflow.pyfunc.save_model(at(name), python_model=model, pip_requirements=REQUIREMENTS,
+                                 signature=infer_signature(houses, good_2.predict(houses)))
 
     shutil.copytree(os.path.join(target, "good_2"), at("broken"))
     with open(os.path.join(target, "broken", "model.pkl"), "wb") as damaged:

@@ -13,13 +13,17 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import support
 
 
-class Models:
-    """The folder that make_models.py fills, removed by remove()."""
+# The environment of gunicorn.lock, the last MLflow that serves with gunicorn.
+GUNICORN_VENV = os.path.dirname(os.path.dirname(support.PYTHON)) + "-gunicorn"
 
-    def __init__(self):
+
+class Models:
+    """The folder that make_models.py fills with this Python, removed by remove()."""
+
+    def __init__(self, python=support.PYTHON):
         self.folder = tempfile.mkdtemp(prefix="models.")
         script = os.path.join(support.SOURCE, "tests", "rig", "make_models.py")
-        made = subprocess.run([support.PYTHON, "-B", script, self.folder], stdin=subprocess.DEVNULL,
+        made = subprocess.run([python, "-B", script, self.folder], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
                               timeout=support.SAFETY)
         if made.returncode:
