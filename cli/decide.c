@@ -1,32 +1,23 @@
 /* decide: the promotion rule by itself, for a candidate and what serves now. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "output.h"
 
-static int same(const char *given, const char *recorded) {
-    return strcmp(given ? given : "", recorded) == 0;
-}
-
-/* The service of exactly the identity that `ctcd deploy` with the same options would replace; NULL = none. */
+/* The service that `ctcd deploy` with the same options would replace; NULL = none. */
 static int find_incumbent(struct request *req, ctcd_service **ret, ctcd_error **err) {
     _drop_(model_deployer) ctcd_model_deployer *deployer = NULL;
-    _drop_(list) ctcd_list *list = NULL;
+    _drop_(deployment) ctcd_deployment *deployment = NULL;
     int rc = ctcd_model_deployer_get(req->ctx, option(req, "deployer"), &deployer, err);
     if (!rc)
-        rc =
-            ctcd_service_find(req->ctx, ctcd_model_deployer_name(deployer), option(req, "pipeline"),
-                              option(req, "step"), model_option(req), &list, err);
-    for (size_t i = 0; !rc && i < ctcd_list_count(list); i++) {
-        ctcd_service *service = ctcd_list_service(list, i);
-        if (same(option(req, "pipeline"), ctcd_service_pipeline(service)) &&
-            same(option(req, "step"), ctcd_service_step(service)) &&
-            ctcd_service_revision(service) != 0) {
-            *ret = ctcd_service_ref(service);
-            break; /* an identity is one service's */
-        }
-    }
-    return rc;
+        rc = ctcd_deployment_new(req->ctx, &deployment, err);
+    if (!rc)
+        rc = ctcd_deployment_set_model_name(deployment, model_option(req), err);
+    if (!rc)
+        rc = ctcd_deployment_set_origin(deployment, option(req, "pipeline"), option(req, "step"),
+                                        NULL, err);
+    if (!rc)
+        rc = ctcd_model_deployer_incumbent(deployer, deployment, ret, err);
+    return rc == CTCD_NONE ? 0 : rc;
 }
 
 /* Metrics of what serves now. Owned; NULL = nothing does. */

@@ -74,6 +74,17 @@ CTCD_API int ctcd_deployment_set_restart(ctcd_deployment *deployment, const char
                                          ctcd_error **err);
 
 /**
+ * The service that a deploy would replace: the one of exactly this identity (deployer, pipeline, step, model name; empty
+ * equals empty) whose revision serves or was stopped. Its ctcd_service_metrics() are the incumbent of ctcd_decide(). No
+ * server is asked, and the model URI may be missing.
+ *
+ * @retval CTCD_NONE  There is none: the deploy would be the first. ret_service is untouched.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_model_deployer_incumbent(ctcd_model_deployer *deployer,
+                                           ctcd_deployment *deployment, ctcd_service **ret_service,
+                                           ctcd_error **err);
+/**
  * Deploys: resolve and pin the model, validate, start the new revision, wait until it is ready, try the
  * smoke request, stay ready for min_ready, switch, drain, stop the old one. Fails as a whole: then the old
  * one never stopped serving.

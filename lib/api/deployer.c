@@ -247,6 +247,28 @@ static int until_begun(struct gate *gate, ctcd_op *op, ctcd_service **ret) {
     return rc;
 }
 
+CTCD_API int ctcd_model_deployer_incumbent(ctcd_model_deployer *deployer,
+                                           ctcd_deployment *deployment, ctcd_service **ret_service,
+                                           ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(deployer), err);
+    if (rc)
+        return rc;
+    rc = gate_need(&gate, "deployment", deployment, NULL);
+    if (!rc && deployment->object.ctx != gate.ctx)
+        rc = gate_invalid(&gate, "deployer and deployment belong to different contexts");
+    if (!rc && !ret_service)
+        rc = gate_missing(&gate, "ret_service");
+    if (rc)
+        return gate_leave(&gate, rc);
+    struct identity identity = {deployer->name, deployment->pipeline, deployment->step,
+                                deployment->model_name};
+    rc = identity_check(&identity, err);
+    if (!rc)
+        rc = service_incumbent(gate.ctx, &identity, ret_service, err);
+    return gate_leave(&gate, rc);
+}
+
 CTCD_API int ctcd_model_deployer_deploy(ctcd_model_deployer *deployer, ctcd_deployment *deployment,
                                         int64_t timeout_ms, ctcd_service **ret_service,
                                         ctcd_error **err) {

@@ -142,6 +142,23 @@ int service_load(ctcd_context *ctx, const char *uuid, ctcd_service **ret, ctcd_e
     return rc ? rc : service_new(ctx, &record, ret, err);
 }
 
+int service_incumbent(ctcd_context *ctx, const struct identity *identity, ctcd_service **ret,
+                      ctcd_error **err) {
+    struct store *store = NULL;
+    _cleanup_(store_service_done) struct store_service record = {0};
+    int rc = context_store(ctx, &store, err);
+    if (!rc)
+        rc = store_begin_read(store, err);
+    if (rc)
+        return rc;
+    rc = store_service_find_identity(store, identity->deployer, identity->pipeline, identity->step,
+                                     identity->model, &record, err);
+    if (!rc)
+        rc = record.revision ? service_new(ctx, &record, ret, err) : CTCD_NONE;
+    store_rollback(store);
+    return rc;
+}
+
 int service_find(ctcd_context *ctx, const char *deployer, const char *pipeline, const char *step,
                  const char *model, ctcd_list **ret, ctcd_error **err) {
     struct store *store = NULL;

@@ -5,6 +5,7 @@
 
 #include <ctcd/service.h>
 
+#include "core/identity.h"
 #include "engine/call.h"
 #include "engine/object.h"
 #include "store/services.h"
@@ -33,6 +34,9 @@ extern const struct object_kind STATUS_KIND;
 int service_load(ctcd_context *ctx, const char *uuid, ctcd_service **ret, ctcd_error **err);
 int service_find(ctcd_context *ctx, const char *deployer, const char *pipeline, const char *step,
                  const char *model, ctcd_list **ret, ctcd_error **err);
+/* The service of exactly this identity with a revision that was switched to. CTCD_NONE: there is none. */
+int service_incumbent(ctcd_context *ctx, const struct identity *identity, ctcd_service **ret,
+                      ctcd_error **err);
 /* The revision that serves; before the first one does, the newest. CTCD_NONE: it has none. */
 int service_revision(struct store *store, const struct store_service *service,
                      struct store_revision *ret, ctcd_error **err);

@@ -127,16 +127,11 @@ int step_incumbent(const struct run_view *run, const struct step_spec *deploy, c
                    ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *name = NULL;
     _cleanup_(mem_free_ptr) char *model = NULL;
-    _cleanup_(store_service_done) struct store_service record = {0};
     int rc = deployer_name(run, deploy, &name, err);
     if (!rc)
         rc = pipeline_spec_substitute(&run->pipeline->spec, deploy->deploy.model_name, &model, err);
-    if (!rc)
-        rc = store_service_find_identity(run->ctx->store, name, run->record.pipeline, deploy->name,
-                                         model, &record, err);
     if (rc)
         return rc;
-    if (!record.revision)
-        return CTCD_NONE;
-    return service_new(run->ctx, &record, ret, err);
+    struct identity identity = {name, run->record.pipeline, deploy->name, model};
+    return service_incumbent(run->ctx, &identity, ret, err);
 }

@@ -167,6 +167,7 @@ static inline int doors_of_deploying(const struct things *t, int expected, int *
     KNOCK(ctcd_model_deployer_deploy(t->deployer, d, 10, &service, &e));
     KNOCK(ctcd_model_deployer_deploy_begin(t->deployer, d, 10, &op, &e));
     KNOCK(ctcd_model_deployer_validate(t->deployer, d, 10, &e));
+    KNOCK(ctcd_model_deployer_incumbent(t->deployer, d, &service, &e));
     wrong += found || made || service || op;
     *ret_knocks += knocks;
     return wrong;
@@ -260,6 +261,6 @@ static inline int doors(const struct things *t, int expected, int *ret_knocks) {
            doors_of_services(t, expected, ret_knocks) + doors_of_pipelines(t, expected, ret_knocks);
 }
 
-#define DOORS 83
+#define DOORS 84
 
 #endif

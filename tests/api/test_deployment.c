@@ -250,6 +250,41 @@ START_TEST(identities_are_compared_exactly) {
 }
 END_TEST
 
+START_TEST(the_incumbent_is_who_would_be_replaced) {
+    const char *broken = a_model("1", "exit 1\n");
+    ctcd_service *service = NULL, *found = NULL;
+    ctcd_deployment *d = want("digits", broken);
+    ok(ctcd_deployment_set_metrics(d, "{\"accuracy\": 0.5}", &err));
+    ck_assert_int_eq(ctcd_model_deployer_incumbent(ml, d, &found, &err), CTCD_NONE);
+    fails(deploy_wanted(d, LONG_MS, &service), CTCD_E_FAILED);
+    /* it is listed, and has never served */
+    ck_assert_uint_eq(service_count(), 1);
+    ck_assert_int_eq(ctcd_model_deployer_incumbent(ml, d, &found, &err), CTCD_NONE);
+    ck_assert_ptr_null(found);
+    ok(ctcd_deployment_set_model_uri(d, a_model("2", ""), &err));
+    ok(deploy_wanted(d, -1, &service));
+    ctcd_deployment *next = NULL;
+    ok(ctcd_deployment_new(ctx, &next, &err)); /* a URI is no part of it */
+    fails(ctcd_model_deployer_incumbent(ml, next, &found, &err), CTCD_E_INVALID);
+    ok(ctcd_deployment_set_model_name(next, "digits", &err));
+    ok(ctcd_service_stop(service, LONG_MS, &err)); /* what is stopped would be replaced, too */
+    ok(ctcd_model_deployer_incumbent(ml, next, &found, &err));
+    ck_assert_str_eq(ctcd_service_uuid(found), ctcd_service_uuid(service));
+    ck_assert_str_eq(ctcd_service_metrics(found), "{\"accuracy\": 0.5}");
+    ctcd_service_unref(found);
+    found = NULL;
+    ok(ctcd_deployment_set_origin(next, "train", NULL, NULL, &err));
+    ck_assert_int_eq(ctcd_model_deployer_incumbent(ml, next, &found, &err), CTCD_NONE);
+    fails(ctcd_model_deployer_incumbent(ml, next, NULL, &err), CTCD_E_INVALID);
+    fails(ctcd_model_deployer_incumbent(ml, NULL, &found, &err), CTCD_E_INVALID);
+    fails(ctcd_model_deployer_incumbent(NULL, next, &found, &err), CTCD_E_INVALID);
+    ck_assert_ptr_null(found);
+    ctcd_service_unref(service);
+    ctcd_deployment_unref(next);
+    ctcd_deployment_unref(d);
+}
+END_TEST
+
 /* ---- failures --------------------------------------------------------------------------------- */
 
 /* After a second deploy that failed: the first revision serves as before, nothing of the second one runs, and
@@ -500,6 +535,7 @@ SUITE_MAIN_WITH("deployment", stand_in_begin, stand_in_end, a_deployer_is_found_
                 validating_starts_nothing, a_model_is_served, a_file_uri_is_a_path,
                 a_server_is_waited_for, a_replace_keeps_the_uuid,
                 not_replacing_leaves_a_running_one_alone, identities_are_compared_exactly,
+                the_incumbent_is_who_would_be_replaced,
                 a_model_that_does_not_load_leaves_the_old_one_serving,
                 a_server_that_is_killed_while_it_loads_says_so,
                 a_smoke_request_that_fails_stops_the_deploy, time_that_is_up_is_a_failure,

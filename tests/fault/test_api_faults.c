@@ -328,6 +328,10 @@ static int as_an_op(void) {
         made(service, ctcd_op_take_service(op, &service, &err))) {
         expect(strcmp(ctcd_service_model(service), "letters") == 0);
         expect(said > 0);
+        ctcd_service *incumbent = NULL;
+        if (made(incumbent, ctcd_model_deployer_incumbent(to, wanted, &incumbent, &err)))
+            expect(strcmp(ctcd_service_uuid(incumbent), ctcd_service_uuid(service)) == 0);
+        ctcd_service_unref(incumbent);
     }
     if (op) {
         while (ctcd_op_poll(op) == CTCD_AGAIN || !ends) /* what was begun ends, and says so once */
