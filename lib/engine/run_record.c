@@ -3,6 +3,7 @@
 
 #include "engine/run.h"
 #include "io/file.h"
+#include "io/log.h"
 
 static void run_free(void *object) {
     ctcd_run *run = object;
@@ -242,7 +243,7 @@ int run_logs(ctcd_run *run, const char *step, int64_t lines, char **ret, ctcd_er
             continue;
         _cleanup_(mem_free_ptr) char *text = NULL;
         int rc = s->last.name && s->last.log[0] && file_exists(s->last.log)
-                     ? file_last_lines(s->last.log, (size_t)lines, &text, err)
+                     ? log_last_lines(s->last.log, (size_t)lines, LOG_MOST_BYTES, &text, err)
                      : 0;
         if (rc)
             return rc;

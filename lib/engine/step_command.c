@@ -12,6 +12,7 @@
 #include "engine/run.h"
 #include "engine/step_outputs.h"
 #include "io/file.h"
+#include "io/log.h"
 #include "io/process.h"
 
 #define OUTPUTS_MOST_BYTES (1 << 20)
@@ -255,7 +256,7 @@ static int complete(struct command *c) {
 
 static void add_log_tail(struct command *c) {
     _cleanup_(mem_free_ptr) char *tail = NULL;
-    if (c->log && !file_last_lines(c->log, TAIL_LINES, &tail, NULL) && tail[0])
+    if (c->log && !log_last_lines(c->log, TAIL_LINES, LOG_TAIL_BYTES, &tail, NULL) && tail[0])
         error_set_details(err_of(c), tail);
 }
 

@@ -1,5 +1,5 @@
-/* Single files and folders. Called by store, engine and back ends; trees are in tree.c, tails of logs
-   and questions in file_ask.c. */
+/* Single files and folders. Called by store, engine and back ends; trees are in tree.c, logs in log.c,
+   questions in file_ask.c. */
 #include "io/file.h"
 
 #include <errno.h>
@@ -96,33 +96,6 @@ int file_read(const char *path, size_t limit, uint32_t flags, char **ret_text, s
         rc = read_to_end(fd, path, size, limit, ret_text, ret_len, err);
     (void)close(fd);
     return rc;
-}
-
-int file_last_lines(const char *path, size_t lines, char **ret, ctcd_error **err) {
-    int fd = -1;
-    struct stat st;
-    int rc = open_regular(path, 0, &fd, &st, err);
-    if (rc)
-        return rc;
-    off_t from = st.st_size > FILE_TAIL_BYTES ? st.st_size - FILE_TAIL_BYTES : 0;
-    _cleanup_(mem_free_ptr) char *bytes = mem_alloc(FILE_TAIL_BYTES);
-    ssize_t got =
-        bytes && lseek(fd, from, SEEK_SET) == from ? read_fully(fd, bytes, FILE_TAIL_BYTES) : -1;
-    int failed = errno;
-    (void)close(fd);
-    if (!bytes)
-        return error_nomem(err);
-    if (got < 0)
-        return error_system(err, failed, "cannot read %s", path);
-    const char *start = bytes;
-    const char *cut = from > 0 ? memchr(bytes, '\n', (size_t)got) : NULL;
-    if (cut && cut + 1 < bytes + got)
-        start = cut + 1; /* the first line is not whole */
-    char *text = text_for_people(start, (size_t)(bytes + got - start), lines);
-    if (!text)
-        return error_nomem(err);
-    *ret = text;
-    return 0;
 }
 
 static bool write_fully(int fd, const char *from, size_t len) {

@@ -1,5 +1,5 @@
 /* Single files and folders: reading with a limit, writing so that a crash leaves the old or the new
-   contents, tails of logs. Used by store, engine and back ends. Whole trees: io/tree.h. */
+   contents. Used by store, engine and back ends. Whole trees: io/tree.h; logs: io/log.h. */
 #ifndef CTCD_IO_FILE_H
 #define CTCD_IO_FILE_H
 
@@ -10,8 +10,6 @@
 #include "base/mem.h"
 
 #define FILE_NO_FOLLOW 1u /* the last component must not be a symbolic link */
-
-#define FILE_TAIL_BYTES (64 * 1024)
 
 /* Regular files only (never blocks on a FIFO). More than limit bytes: CTCD_E_TOO_LARGE. The text gets a
    NUL after its len bytes, and may hold others; ret_len may be NULL. */
@@ -33,13 +31,6 @@ bool file_exists(const char *path);    /* anything, links are followed */
 bool file_is_folder(const char *path); /* links are followed */
 /* Absolute, without links; owned. */
 int file_real_path(const char *path, char **ret, ctcd_error **err);
-
-/* The last `lines` lines, at most FILE_TAIL_BYTES of the file, for people: invalid UTF-8 becomes
-   U+FFFD, control characters but tab are replaced too, \r\n and lone \r end a line (progress bars).
-   Lines are joined by \n, blank ones at the end are left out; "" for an empty file. Owned. */
-int file_last_lines(const char *path, size_t lines, char **ret, ctcd_error **err);
-/* The same treatment for bytes at hand. NULL = out of memory. */
-char *text_for_people(const char *bytes, size_t len, size_t lines);
 
 /* "nfs", "cifs", "ceph", ... when path (or its nearest parent that exists) lies on a network file
    system, where locks and WAL cannot be trusted; NULL when it does not, or cannot be asked. Static. */

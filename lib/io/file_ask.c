@@ -1,5 +1,4 @@
-/* Questions about files, paths as texts, and log bytes made fit for people. Called together with
-   file.c; declared in io/file.h. */
+/* Questions about files, and paths as texts. Called together with file.c; declared in io/file.h. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -112,48 +111,4 @@ char *path_folder(const char *path) {
 const char *path_name(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
-}
-
-static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
-
-/* One character (or broken byte) that is no line end; returns how many bytes it took. */
-static size_t add_character(struct buf *out, const char *at, size_t left) {
-    unsigned char c = (unsigned char)at[0];
-    size_t len = text_utf8_length(at, left);
-    bool control = len == 1 ? (c < 0x20 && c != '\t') || c == 0x7f
-                            : len == 2 && c == 0xc2 && (unsigned char)at[1] < 0xa0;
-    if (!len || control)
-        buf_add(out, replacement);
-    else
-        buf_add_bytes(out, at, len);
-    return len ? len : 1;
-}
-
-char *text_for_people(const char *bytes, size_t len, size_t lines) {
-    struct buf out = {0};
-    for (size_t i = 0; i < len;) {
-        if (bytes[i] == '\r' && i + 1 < len && bytes[i + 1] == '\n')
-            i++;
-        if (bytes[i] == '\n' || bytes[i] == '\r') {
-            buf_add_char(&out, '\n');
-            i++;
-        } else {
-            i += add_character(&out, bytes + i, len - i);
-        }
-    }
-    char *text = buf_steal(&out);
-    if (!text)
-        return NULL;
-    size_t end = strlen(text);
-    while (end && text[end - 1] == '\n') /* blank lines at the end say nothing */
-        end--;
-    if (!lines)
-        end = 0;
-    size_t start = end;
-    for (; start; start--)
-        if (text[start - 1] == '\n' && --lines == 0)
-            break;
-    memmove(text, text + start, end - start);
-    text[end - start] = '\0';
-    return text;
 }

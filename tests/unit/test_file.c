@@ -199,84 +199,6 @@ START_TEST(real_paths) {
 }
 END_TEST
 
-static void assert_people(const char *bytes, size_t len, size_t lines, const char *expected) {
-    _cleanup_(mem_free_ptr) char *text = text_for_people(bytes, len, lines);
-    ck_assert_str_eq(text, expected);
-}
-
-#define REPLACED "\xef\xbf\xbd"
-
-START_TEST(bytes_become_lines_for_people) {
-    assert_people("", 0, 5, "");
-    assert_people("a", 1, 5, "a");
-    assert_people("a\nb\nc\n", 6, 2, "b\nc");
-    assert_people("a\nb\nc", 5, 1, "c");
-    assert_people("a\nb\nc", 5, 3, "a\nb\nc");
-    assert_people("a\nb\nc", 5, 99, "a\nb\nc");
-    assert_people("a\nb", 3, 0, "");
-    assert_people("a\n\nb\n\n\n", 7, 2, "\nb");
-    assert_people("\n\n", 2, 3, "");
-    assert_people("a\r\nb\r\n", 6, 5, "a\nb");
-    assert_people("10%\r20%\r", 8, 5, "10%\n20%");
-    assert_people("a\tb\x01\x1b[31m\x7f", 10, 5, "a\tb" REPLACED REPLACED "[31m" REPLACED);
-    assert_people("a\0b", 3, 5, "a" REPLACED "b");
-    assert_people("\xff\xc3", 2, 5, REPLACED REPLACED);
-    assert_people("\xc2\x85\xc2\xa0", 4, 5, REPLACED "\xc2\xa0");
-    assert_people("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80", 11, 5,
-                  "gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80");
-    mem_test_fail_at(1);
-    ck_assert_ptr_null(text_for_people("a", 1, 1));
-    mem_test_fail_at(0);
-}
-END_TEST
-
-START_TEST(tails_of_logs) {
-    const char *path = in_folder("log");
-    char *text = NULL;
-    ctcd_error *err = NULL;
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    for (int i = 0; i < 20000; i++)
-        ck_assert_int_gt(fprintf(f, "line %d\n", i), 0);
-    ck_assert_int_eq(fclose(f), 0);
-    ck_assert_int_eq(file_last_lines(path, 2, &text, NULL), 0);
-    ck_assert_str_eq(text, "line 19998\nline 19999");
-    mem_free(text);
-    /* Not more than the bound, and it begins with a whole line. */
-    ck_assert_int_eq(file_last_lines(path, 1000000, &text, NULL), 0);
-    ck_assert_uint_le(strlen(text), FILE_TAIL_BYTES);
-    ck_assert_uint_gt(strlen(text), FILE_TAIL_BYTES - 20);
-    ck_assert_int_eq(strncmp(text, "line ", 5), 0);
-    mem_free(text);
-    /* One line that is longer than the bound. */
-    char *line = mem_alloc(3 * FILE_TAIL_BYTES);
-    memset(line, 'x', 3 * FILE_TAIL_BYTES);
-    put(path, line, 3 * FILE_TAIL_BYTES);
-    mem_free(line);
-    ck_assert_int_eq(file_last_lines(path, 3, &text, NULL), 0);
-    ck_assert_uint_eq(strlen(text), FILE_TAIL_BYTES);
-    mem_free(text);
-    put(path, "", 0);
-    ck_assert_int_eq(file_last_lines(path, 3, &text, NULL), 0);
-    ck_assert_str_eq(text, "");
-    mem_free(text);
-    text = NULL;
-    ck_assert_int_eq(file_last_lines(in_folder("gone"), 3, &text, &err), CTCD_E_NOT_FOUND);
-    for (uint64_t nth = 1;; nth++) {
-        mem_test_fail_at(nth);
-        int rc = file_last_lines(path, 3, &text, &err);
-        bool reached = mem_test_count() >= nth;
-        mem_test_fail_at(0);
-        ck_assert_int_eq(rc, reached ? CTCD_E_NOMEM : 0);
-        ck_assert_int_eq(text == NULL, reached);
-        if (!reached)
-            break;
-    }
-    mem_free(text);
-    error_done(&err);
-}
-END_TEST
-
 static void assert_path(char *path, const char *expected) {
     ck_assert_str_eq(path, expected);
     mem_free(path);
@@ -335,5 +257,4 @@ END_TEST
 SUITE_MAIN_WITH("file", setup, teardown, a_file_is_read_whole_up_to_a_limit,
                 only_regular_files_are_read, writing_replaces_as_a_whole,
                 a_write_that_fails_leaves_nothing, folders_are_made_and_removed, real_paths,
-                bytes_become_lines_for_people, tails_of_logs, paths_as_texts,
-                local_file_systems_are_not_called_network, uuids_and_random_bytes)
+                paths_as_texts, local_file_systems_are_not_called_network, uuids_and_random_bytes)

@@ -11,6 +11,7 @@
 #include "deployers/mlflow/exchange.h"
 #include "deployers/mlflow/verdict.h"
 #include "io/file.h"
+#include "io/log.h"
 
 #define PENDING_MS 1000   /* a look at a server that is coming up waits so long */
 #define CRASH_LOOK_MS 250 /* between looks at the log for workers that die */
@@ -53,7 +54,7 @@ static int read_log(struct look *look) {
     look->log = NULL;
     if (!path)
         return CTCD_E_NOMEM;
-    if (file_last_lines(path, LOG_ALL, &all, NULL) == CTCD_E_NOMEM)
+    if (log_last_lines(path, LOG_ALL, LOG_TAIL_BYTES, &all, NULL) == CTCD_E_NOMEM)
         return CTCD_E_NOMEM;
     look->log = mem_copy_text(all ? log_of_start(all) : "");
     return look->log ? 0 : CTCD_E_NOMEM;

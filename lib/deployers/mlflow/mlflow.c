@@ -11,6 +11,7 @@
 #include "deployers/mlflow/backend.h"
 #include "io/file.h"
 #include "io/json.h"
+#include "io/log.h"
 
 #define MODEL_MIB_MAX (1 << 20)
 #define LOG_MIB_MAX 1024 /* a request to end waits while the shim copies */
@@ -222,7 +223,7 @@ static int logs(void *impl, ctcd_call *call, const ctcd_revision *revision, int6
     _cleanup_(error_done) ctcd_error *err = NULL;
     if (!path)
         return CTCD_E_NOMEM;
-    int rc = file_last_lines(path, lines > 0 ? (size_t)lines : 0, &text, &err);
+    int rc = log_last_lines(path, lines > 0 ? (size_t)lines : 0, LOG_MOST_BYTES, &text, &err);
     if (rc == CTCD_E_NOT_FOUND) /* it was never started */
         return 0;
     if (rc)

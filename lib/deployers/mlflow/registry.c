@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "io/file.h"
+#include "io/log.h"
 #include "io/secret.h"
 
 #define REQUEST_MS 30000 /* for one answer; a file may take what is left of the call */

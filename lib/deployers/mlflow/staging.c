@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "deployers/mlflow/source.h"
 #include "io/file.h"
+#include "io/log.h"
 #include "io/random.h"
 #include "io/tree.h"
 
