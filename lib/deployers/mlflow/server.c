@@ -143,8 +143,8 @@ static bool make_environment(const struct environment *environment, const ctcd_o
            strv_take(ret, mem_text("__pyfunc_model_path__=%s", model));
 }
 
-static int start(const struct environment *environment, const ctcd_revision *want,
-                 const char *model, int fd, ctcd_error **err) {
+static int start(const struct mlflow *backend, const struct environment *environment,
+                 const ctcd_revision *want, const char *model, int fd, ctcd_error **err) {
     const ctcd_options *options = ctcd_revision_options(want);
     _cleanup_(mem_free_ptr) char *log = mlflow_file(want, "log");
     _cleanup_(mem_free_ptr) char *marker = mlflow_marker(want, ctcd_revision_generation(want));
@@ -204,6 +204,6 @@ int mlflow_apply(void *impl, ctcd_call *call, ctcd_revision *want) {
             return rc;
     }
     if (!rc)
-        rc = start(&environment, want, model, a->fd, &err);
+        rc = start(backend, &environment, want, model, a->fd, &err);
     return rc ? mlflow_fail(call, rc, &err) : 0;
 }
