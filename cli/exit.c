@@ -15,6 +15,7 @@ int exit_code(int code) {
     case CTCD_E_INVALID:
     case CTCD_E_NOT_SUPPORTED:
     case CTCD_E_TOO_LARGE:
+    case CTCD_E_NEVER:
         return EXIT_USAGE;
     case CTCD_E_NOT_FOUND:
         return EXIT_NOT_FOUND;

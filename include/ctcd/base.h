@@ -53,6 +53,7 @@ extern "C" {
 #define CTCD_E_NO_SPACE (-20)      /**< The disk or a quota is full. */
 #define CTCD_E_TOO_LARGE (-21)     /**< Larger than the documented limit. */
 #define CTCD_E_PROTOCOL (-22)      /**< The other side's answer cannot be understood. */
+#define CTCD_E_NEVER (-23)         /**< A schedule that could never fire (30th of February). */
 /** @} */
 
 /** "no time": before every instant that can be stored. */

@@ -49,7 +49,7 @@ int gate_leave(struct gate *gate, int rc) {
     if (--ctx->depth == 0)
         atomic_store(&ctx->owner, 0);
     context_unref(ctx);
-    if (rc >= CTCD_E_PROTOCOL)
+    if (rc >= CTCD_E_NEVER)
         return rc;
     return error_set(gate->err, CTCD_E_PLUGIN, NULL, "an undocumented result: %d", rc);
 }

@@ -25,10 +25,10 @@ struct ctcd_error {
 static ctcd_error poor[] = {POOR(1),  POOR(2),  POOR(3),  POOR(4),  POOR(5),  POOR(6),
                             POOR(7),  POOR(8),  POOR(9),  POOR(10), POOR(11), POOR(12),
                             POOR(13), POOR(14), POOR(15), POOR(16), POOR(17), POOR(18),
-                            POOR(19), POOR(20), POOR(21), POOR(22)};
+                            POOR(19), POOR(20), POOR(21), POOR(22), POOR(23)};
 #undef POOR
 #define POOR_COUNT ((int)(sizeof poor / sizeof poor[0]))
-_Static_assert(-CTCD_E_PROTOCOL == sizeof poor / sizeof poor[0] - 1, "a code is missing above");
+_Static_assert(-CTCD_E_NEVER == sizeof poor / sizeof poor[0] - 1, "a code is missing above");
 
 static ctcd_error *poor_of(int code) {
     return &poor[code < 0 && code > -POOR_COUNT ? -code : -CTCD_E_NOMEM];
@@ -70,6 +70,7 @@ static const struct {
     NAME(CTCD_E_NO_SPACE),
     NAME(CTCD_E_TOO_LARGE),
     NAME(CTCD_E_PROTOCOL),
+    NAME(CTCD_E_NEVER),
 #undef NAME
 };
 

@@ -25,6 +25,7 @@ START_TEST(codes_have_names) {
     ck_assert_str_eq(ctcd_code_name(CTCD_AGAIN), "CTCD_AGAIN");
     ck_assert_str_eq(ctcd_code_name(CTCD_E_TIMEOUT), "CTCD_E_TIMEOUT");
     ck_assert_str_eq(ctcd_code_name(CTCD_E_PROTOCOL), "CTCD_E_PROTOCOL");
+    ck_assert_str_eq(ctcd_code_name(CTCD_E_NEVER), "CTCD_E_NEVER");
     ck_assert_str_eq(ctcd_code_name(12345), "unknown");
     ck_assert_str_eq(ctcd_code_name(-12345), "unknown");
 }
