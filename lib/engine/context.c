@@ -13,6 +13,7 @@
 #include "engine/flavor.h"
 #include "engine/function.h"
 #include "engine/op.h"
+#include "engine/zones.h"
 #include "io/file.h"
 #include "store/store.h"
 
@@ -71,6 +72,7 @@ void context_free(ctcd_context *ctx) {
     backends_free(ctx);
     flavors_free(ctx);
     functions_free(ctx);
+    zones_free(ctx);
     store_close(ctx->store);
     loop_free(ctx->loop);
     clock_close(&ctx->clock);

@@ -15,6 +15,13 @@
 
 struct store;
 
+/* See zones.h. */
+struct known_zone;
+struct known_zones {
+    struct known_zone **items; /* by name */
+    size_t count, room;
+};
+
 struct ctcd_context {
     atomic_uint refs;
     uint32_t fork_generation; /* of the process that made it */
@@ -49,7 +56,8 @@ struct ctcd_context {
     struct list backends;    /* struct backend, opened */
     struct list ops;         /* ctcd_op, until they are freed */
     pthread_mutex_t results; /* over the results of ops: any thread may be their last user */
-    char *shim;              /* absolute path of ctcd-shim, found once */
+    struct known_zones zones;
+    char *shim; /* absolute path of ctcd-shim, found once */
 };
 
 int context_new(uint32_t flags, ctcd_context **ret, ctcd_error **err);
