@@ -190,12 +190,18 @@ static const struct option_spec gc_options[] = {
 };
 
 static const struct option_spec next_options[] = {
+    {"cron", 0, "EXPRESSION", "minute hour day month weekday, or @daily ..."},
+    {"timezone", 0, "ZONE", "IANA name, as Europe/Paris; default: UTC"},
+    {"dialect", 0, "vixie|robfig|cronos", "day rule and changes of the clock; default: vixie"},
+    {"seconds", 0, NULL, "the expression has a field of seconds in front"},
+    {"year", 0, NULL, "the expression has a field of years behind"},
     {"interval", 0, "TIME", "60s, 15m, 24h: fires at start + k * interval"},
-    {"timezone", 0, "ZONE", "UTC"},
-    {"start", 0, "WHEN", "first instant; default: that of --after, which is then no fire itself"},
+    {"start", 0, "WHEN",
+     "first instant; an interval's default: --after, which is then no fire itself"},
     {"end", 0, "WHEN", "the fires are before it; +10m = so long after the start"},
     {"after", 0, "WHEN", "only later ones; default: from the start on, without one: now"},
     {"count", 'n', "N", "default: all up to the end, without one 10"},
+    {"batch", 0, NULL, "answer lines of standard input instead; see below"},
     {0},
 };
 
@@ -495,8 +501,20 @@ const struct command commands[] = {
      .options = next_options,
      .run = cmd_schedule_next,
      .flags = COMMAND_NO_HOME | COMMAND_TEXT,
-     .more = "WHEN is 2026-01-01T00:00:00Z, now, or +10m.",
-     .examples = "ctcd schedule next --interval 60s --start now --end +10m"},
+     .more =
+         "WHEN is 2026-01-01T00:00:00Z, now, or +10m. Dialects: vixie = day or weekday, but both "
+         "where one\n"
+         "begins with *; what a change of the clock leaves out runs at its end, what comes "
+         "twice runs once.\n"
+         "robfig (Kubernetes) = what is left out does not run, what comes twice runs twice. "
+         "cronos (.NET) = day\n"
+         "and weekday.\n"
+         "--batch reads EXPRESSION, ZONE, AFTER, COUNT, DIALECT, with a TAB between, all but the "
+         "first may be\n"
+         "empty or missing. Each line becomes one: instants with blanks between, never, or "
+         "error: and why.",
+     .examples = "ctcd schedule next --interval 60s --start now --end +10m\n"
+                 "ctcd schedule next --cron '30 2 * * mon-fri' --timezone Europe/Paris -n 5"},
     {.verb = "daemon",
      .summary = "fires schedules and carries out their runs, in the foreground",
      .options = daemon_options,

@@ -45,9 +45,22 @@ int cmd_pipeline_run(struct request *req, ctcd_error **err) {
     return rc ? rc : printed;
 }
 
+/* Does this machine know the schedule's time zone? (That its end may lie in the past is no fault of a file.) */
+static int check_schedule(ctcd_pipeline *pipeline, ctcd_error **err) {
+    _drop_(schedule) ctcd_schedule *schedule = NULL;
+    int rc = ctcd_pipeline_schedule(pipeline, &schedule, err);
+    if (rc == CTCD_NONE || rc == CTCD_E_INVALID) {
+        *err = ctcd_error_unref(*err);
+        rc = 0;
+    }
+    return rc;
+}
+
 int cmd_pipeline_validate(struct request *req, ctcd_error **err) {
     _drop_(pipeline) ctcd_pipeline *pipeline = NULL;
     int rc = load_pipeline(req, &pipeline, err);
+    if (!rc)
+        rc = check_schedule(pipeline, err);
     if (rc)
         return rc;
     if (output_format(req)) {

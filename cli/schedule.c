@@ -1,7 +1,6 @@
-/* Schedules: create, list, describe, delete, and next, which needs no home. */
+/* Schedules: create, list, describe, delete; next is in next.c. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "output.h"
 
@@ -10,6 +9,15 @@ static char *every_text(int64_t ms) {
     return s % 3600 == 0 ? text_of("%lldh", (long long)s / 3600)
            : s % 60 == 0 ? text_of("%lldm", (long long)s / 60)
                          : text_of("%llds", (long long)s);
+}
+
+/* "0 2 * * *", with its zone where it is not UTC; an interval's length. */
+static char *when_text(const ctcd_schedule *schedule) {
+    const char *cron = ctcd_schedule_cron(schedule);
+    const char *zone = ctcd_schedule_timezone(schedule);
+    if (!*cron)
+        return every_text(ctcd_schedule_every(schedule));
+    return strcmp(zone, "UTC") == 0 ? text_of("%s", cron) : text_of("%s %s", cron, zone);
 }
 
 static void print_schedule(const ctcd_schedule *schedule) {
@@ -26,7 +34,13 @@ static void print_schedule(const ctcd_schedule *schedule) {
     table_property(table, "CATCHUP", ctcd_schedule_catchup(schedule));
     table_property(table, "DROPS", drops);
     table_property(table, "END", end);
-    table_property(table, "EVERY", every);
+    if (*ctcd_schedule_cron(schedule)) {
+        table_property(table, "CRON", ctcd_schedule_cron(schedule));
+        table_property(table, "DIALECT", ctcd_schedule_dialect(schedule));
+        table_property(table, "TIMEZONE", ctcd_schedule_timezone(schedule));
+    } else {
+        table_property(table, "EVERY", every);
+    }
     table_property(table, "LAST", last);
     table_property(table, "NAME", ctcd_schedule_name(schedule));
     table_property(table, "OVERLAP", ctcd_schedule_overlap(schedule));
@@ -86,16 +100,16 @@ int cmd_schedule_create(struct request *req, ctcd_error **err) {
         return rc;
     rc = ctcd_pipeline_schedule(pipeline, &schedule, err);
     if (rc == CTCD_NONE)
-        return usage_error("add schedule: {interval: 60s}", "%s says nothing of a schedule",
-                           argument(req, 0));
+        return usage_error("add schedule: {interval: 60s}, or {cron: \"0 2 * * *\"}",
+                           "%s says nothing of a schedule", argument(req, 0));
     if (!rc)
         rc = ctcd_schedule_create(schedule, pipeline, option(req, "name"), err);
     if (rc || output_format(req))
         return rc ? rc : print_one(req, schedule, err);
-    char *every = every_text(ctcd_schedule_every(schedule));
-    printf("Created the schedule %s: every %s. A running `ctcd daemon` fires it.\n",
-           ctcd_schedule_name(schedule), every);
-    free(every);
+    char *when = when_text(schedule);
+    printf("Created the schedule %s: %s %s. A running `ctcd daemon` fires it.\n",
+           ctcd_schedule_name(schedule), *ctcd_schedule_cron(schedule) ? "at" : "every", when);
+    free(when);
     return 0;
 }
 
@@ -116,15 +130,15 @@ int cmd_schedule_list(struct request *req, ctcd_error **err) {
     table_optional(table, less);
     for (size_t i = 0; i < ctcd_list_count(list); i++) {
         const ctcd_schedule *s = ctcd_list_schedule(list, i);
-        char *every = every_text(ctcd_schedule_every(s));
+        char *when = when_text(s);
         char *start = time_text(ctcd_schedule_start(s));
         char *end = time_text(ctcd_schedule_end(s));
         char *runs = text_of("%lld", (long long)ctcd_schedule_counter(s, "runs"));
         char *drops = text_of("%lld", (long long)ctcd_schedule_counter(s, "drops"));
         table_row(table, (const char *const[]){ctcd_schedule_name(s), ctcd_schedule_pipeline(s),
-                                               every, start, end, ctcd_schedule_catchup(s),
+                                               when, start, end, ctcd_schedule_catchup(s),
                                                ctcd_schedule_overlap(s), runs, drops});
-        free(every);
+        free(when);
         free(start);
         free(end);
         free(runs);
@@ -148,74 +162,4 @@ int cmd_schedule_delete(struct request *req, ctcd_error **err) {
     _drop_(schedule) ctcd_schedule *schedule = NULL;
     int rc = ctcd_schedule_get(req->ctx, argument(req, 0), &schedule, err);
     return rc ? rc : ctcd_schedule_delete(schedule, err);
-}
-
-/* ---- next ------------------------------------------------------------------------------------ */
-
-struct next {
-    int64_t every_ms, start_ms, end_ms, after_ms, count; /* count 0 = no bound */
-};
-
-static int time_option(const struct request *req, const char *name, int64_t base_ms,
-                       int64_t *ret_ms, ctcd_error **err) {
-    const char *text = option(req, name);
-    return text ? ctcd_time_parse(text, base_ms, ret_ms, err) : 0;
-}
-
-static int is_utc(const char *zone) {
-    return !zone || strcmp(zone, "UTC") == 0 || strcmp(zone, "Z") == 0;
-}
-
-/* Where a schedule without a start counts from: --after, else now. */
-static int read_next(const struct request *req, struct next *next, ctcd_error **err) {
-    struct timespec clock;
-    clock_gettime(CLOCK_REALTIME, &clock);
-    int64_t now = (int64_t)clock.tv_sec * 1000 + clock.tv_nsec / 1000000;
-    *next = (struct next){
-        .start_ms = CTCD_TIME_NONE, .end_ms = CTCD_TIME_NONE, .after_ms = CTCD_TIME_NONE};
-    if (!option(req, "interval"))
-        return usage_error("ctcd schedule next --interval 60s", "--interval is missing");
-    if (!is_utc(option(req, "timezone")))
-        return usage_error("intervals are the same in every zone: leave it out",
-                           "--timezone: only UTC is known, not \"%s\"", option(req, "timezone"));
-    int rc = option_duration(req, "interval", &next->every_ms);
-    if (!rc)
-        rc = time_option(req, "start", now, &next->start_ms, err);
-    if (!rc)
-        rc = time_option(req, "after", now, &next->after_ms, err);
-    if (!rc && next->start_ms == CTCD_TIME_NONE) {
-        next->after_ms = next->after_ms == CTCD_TIME_NONE ? now : next->after_ms;
-        next->start_ms = next->after_ms;
-    }
-    if (!rc)
-        rc = time_option(req, "end", next->start_ms, &next->end_ms, err);
-    next->count = next->end_ms == CTCD_TIME_NONE ? 10 : 0;
-    return rc ? rc : option_count(req, "count", &next->count);
-}
-
-/* 0 also where there are fewer than were asked for. */
-static int print_next(const ctcd_schedule *schedule, const struct next *next, ctcd_error **err) {
-    int64_t when_ms = next->after_ms;
-    for (int64_t i = 0; !next->count || i < next->count; i++) {
-        char text[32];
-        int rc = ctcd_schedule_next(schedule, when_ms, &when_ms, err);
-        if (!rc)
-            rc = ctcd_time_format(when_ms, text, sizeof text);
-        if (rc)
-            return rc == CTCD_NONE ? 0 : rc;
-        if (puts(text) == EOF)
-            return 0; /* main() says so */
-    }
-    return 0;
-}
-
-int cmd_schedule_next(struct request *req, ctcd_error **err) {
-    _drop_(schedule) ctcd_schedule *schedule = NULL;
-    struct next next;
-    int rc = read_next(req, &next, err);
-    if (!rc)
-        rc = ctcd_schedule_new_interval(req->ctx, next.every_ms, &schedule, err);
-    if (!rc)
-        rc = ctcd_schedule_set_window(schedule, next.start_ms, next.end_ms, 0, err);
-    return rc ? rc : print_next(schedule, &next, err);
 }

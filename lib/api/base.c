@@ -12,7 +12,7 @@ const char *ctcd_version(void) {
 }
 
 int ctcd_has_feature(const char *name) {
-    static const char *const features[] = {"mlflow", "interval"};
+    static const char *const features[] = {"mlflow", "interval", "cron"};
     for (size_t i = 0; name && i < sizeof features / sizeof features[0]; i++)
         if (text_same(name, features[i]))
             return 1;

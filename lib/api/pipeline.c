@@ -4,6 +4,7 @@
 #include "api/gate.h"
 #include "engine/run.h"
 #include "engine/schedule.h"
+#include "engine/zones.h"
 
 static ctcd_context *ctx_of(const void *object) {
     return object ? ((const struct object *)object)->ctx : NULL;
@@ -96,6 +97,8 @@ static int schedule_of(struct gate *gate, ctcd_pipeline *pipeline, ctcd_schedule
         return CTCD_NONE;
     int rc =
         schedule_from_wording(&pipeline->spec.schedule, context_wall(gate->ctx), &spec, gate->err);
+    if (!rc)
+        rc = zones_bind(gate->ctx, &spec.spec, gate->err);
     return rc ? rc : schedule_new(gate->ctx, &spec, ret, gate->err);
 }
 

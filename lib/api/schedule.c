@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "engine/pipeline.h"
+#include "engine/zones.h"
 
 static ctcd_context *ctx_of(const void *object) {
     return object ? ((const struct object *)object)->ctx : NULL;
@@ -30,6 +31,45 @@ CTCD_API int ctcd_schedule_new_interval(ctcd_context *ctx, int64_t every_ms,
             },
     };
     rc = ret_schedule ? schedule_check(&spec, err) : gate_missing(&gate, "ret_schedule");
+    return gate_leave(&gate, rc ? rc : schedule_new(ctx, &spec, ret_schedule, err));
+}
+
+/* Puts an expression in the place of what was there; zone and dialect NULL = UTC, vixie. */
+static int put_cron(struct gate *gate, struct schedule *spec, const char *text, const char *zone,
+                    const char *dialect, uint32_t fields) {
+    int rc = schedule_cron_set(&spec->spec, text, zone, dialect, fields, gate->err);
+    if (!rc)
+        rc = zones_bind(gate->ctx, &spec->spec, gate->err);
+    return rc ? rc : schedule_check(spec, gate->err);
+}
+
+CTCD_API int ctcd_schedule_new_cron(ctcd_context *ctx, const char *expression, const char *timezone,
+                                    const char *dialect, uint32_t flags,
+                                    ctcd_schedule **ret_schedule, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx, err);
+    if (rc)
+        return rc;
+    struct schedule spec = {
+        .spec =
+            {
+                .start_ms = CTCD_TIME_NONE,
+                .end_ms = CTCD_TIME_NONE,
+                .created_ms = context_wall(ctx),
+            },
+    };
+    rc = gate_text(&gate, "expression", expression);
+    if (!rc)
+        rc = gate_optional_text(&gate, "timezone", timezone);
+    if (!rc)
+        rc = gate_optional_text(&gate, "dialect", dialect);
+    if (!rc && flags & ~(CTCD_CRON_SECONDS | CTCD_CRON_YEAR))
+        rc = gate_invalid(&gate, "unknown flags 0x%x",
+                          flags & ~(CTCD_CRON_SECONDS | CTCD_CRON_YEAR));
+    if (!rc && !ret_schedule)
+        rc = gate_missing(&gate, "ret_schedule");
+    if (!rc)
+        rc = put_cron(&gate, &spec, expression, timezone, dialect, flags);
     return gate_leave(&gate, rc ? rc : schedule_new(ctx, &spec, ret_schedule, err));
 }
 
@@ -94,6 +134,44 @@ CTCD_API int ctcd_schedule_set_overlap(ctcd_schedule *schedule, const char *poli
     return gate_leave(&gate, rc ? rc : change(&gate, schedule, &changed));
 }
 
+/* The cron schedule with another zone or dialect (NULL = the one it has). */
+static int change_cron(struct gate *gate, ctcd_schedule *schedule, const char *timezone,
+                       const char *dialect) {
+    struct schedule changed = schedule->spec;
+    const struct schedule_cron *cron = &schedule->spec.spec.cron;
+    if (changed.spec.kind != SCHEDULE_CRON)
+        return gate_invalid(gate, "only a cron schedule has a time zone and a dialect");
+    int rc = put_cron(gate, &changed, cron->text, timezone ? timezone : cron->zone_name,
+                      dialect ? dialect : cron_dialect_name(cron->dialect), cron->fields);
+    return rc ? rc : change(gate, schedule, &changed);
+}
+
+CTCD_API int ctcd_schedule_set_timezone(ctcd_schedule *schedule, const char *timezone,
+                                        ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(schedule), err);
+    if (rc)
+        return rc;
+    rc = gate_text(&gate, "timezone", timezone);
+    return gate_leave(&gate, rc ? rc : change_cron(&gate, schedule, timezone, NULL));
+}
+
+CTCD_API int ctcd_schedule_set_dialect(ctcd_schedule *schedule, const char *dialect,
+                                       ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(schedule), err);
+    if (rc)
+        return rc;
+    rc = gate_text(&gate, "dialect", dialect);
+    return gate_leave(&gate, rc ? rc : change_cron(&gate, schedule, NULL, dialect));
+}
+
+/* The rules of its zone may have changed since. */
+static int look_up(struct gate *gate, const ctcd_schedule *schedule) {
+    return zones_bind(gate->ctx, (struct schedule_spec *)(uintptr_t)&schedule->spec.spec,
+                      gate->err);
+}
+
 CTCD_API int ctcd_schedule_next(const ctcd_schedule *schedule, int64_t after_ms,
                                 int64_t *ret_when_ms, ctcd_error **err) {
     struct gate gate;
@@ -102,8 +180,45 @@ CTCD_API int ctcd_schedule_next(const ctcd_schedule *schedule, int64_t after_ms,
         return rc;
     if (!ret_when_ms)
         rc = gate_missing(&gate, "ret_when_ms");
-    else if (!schedule_next(&schedule->spec.spec, after_ms, ret_when_ms))
+    if (!rc)
+        rc = look_up(&gate, schedule);
+    if (!rc && !schedule_next(&schedule->spec.spec, after_ms, ret_when_ms))
         rc = CTCD_NONE;
+    return gate_leave(&gate, rc);
+}
+
+CTCD_API int ctcd_schedule_previous(const ctcd_schedule *schedule, int64_t before_ms,
+                                    int64_t *ret_when_ms, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(schedule), err);
+    if (rc)
+        return rc;
+    if (!ret_when_ms)
+        rc = gate_missing(&gate, "ret_when_ms");
+    if (!rc)
+        rc = look_up(&gate, schedule);
+    if (!rc && !schedule_prev(&schedule->spec.spec, before_ms, ret_when_ms))
+        rc = CTCD_NONE;
+    return gate_leave(&gate, rc);
+}
+
+CTCD_API int ctcd_schedule_time(const ctcd_schedule *schedule, int64_t ms, char *ret_text,
+                                size_t size, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(schedule), err);
+    if (rc)
+        return rc;
+    const struct schedule_cron *cron = &schedule->spec.spec.cron;
+    int32_t offset = 0;
+    if (!ret_text || size < TIME_TEXT_SIZE)
+        rc = gate_invalid(&gate, "ret_text must have room for %d bytes", TIME_TEXT_SIZE);
+    if (!rc)
+        rc = look_up(&gate, schedule);
+    if (!rc) {
+        if (cron->zone && ms >= TIME_MIN_MS && ms <= TIME_MAX_MS)
+            offset = zone_offset(cron->zone, ms / 1000 - (ms % 1000 < 0));
+        time_to_text_at(ms, offset, ret_text);
+    }
     return gate_leave(&gate, rc);
 }
 
@@ -164,6 +279,25 @@ CTCD_API const char *ctcd_schedule_pipeline(const ctcd_schedule *schedule) {
 
 CTCD_API int64_t ctcd_schedule_every(const ctcd_schedule *schedule) {
     return schedule ? schedule->spec.spec.every_ms : 0;
+}
+
+static const struct schedule_cron *cron_of(const ctcd_schedule *schedule) {
+    return schedule && schedule->spec.spec.kind == SCHEDULE_CRON ? &schedule->spec.spec.cron : NULL;
+}
+
+CTCD_API const char *ctcd_schedule_cron(const ctcd_schedule *schedule) {
+    const struct schedule_cron *cron = cron_of(schedule);
+    return cron ? cron->text : "";
+}
+
+CTCD_API const char *ctcd_schedule_timezone(const ctcd_schedule *schedule) {
+    const struct schedule_cron *cron = cron_of(schedule);
+    return cron ? cron->zone_name : "UTC";
+}
+
+CTCD_API const char *ctcd_schedule_dialect(const ctcd_schedule *schedule) {
+    const struct schedule_cron *cron = cron_of(schedule);
+    return cron ? cron_dialect_name(cron->dialect) : "";
 }
 
 CTCD_API int64_t ctcd_schedule_start(const ctcd_schedule *schedule) {

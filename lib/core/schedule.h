@@ -1,5 +1,5 @@
-/* When: which nominal times a schedule has, and which of those that are due run. Pure, now is an
-   argument. Used by the engine's scheduler loop and by ctcd_schedule_*.
+/* When: which nominal times a schedule has (an interval's or those of a cron expression), and which of those
+   that are due run. Pure, now is an argument. Used by the engine's scheduler loop and by ctcd_schedule_*.
 
    A schedule without a start counts from its creation, and its first fire is one interval later; with
    a start, the start itself is the first fire. */
@@ -11,8 +11,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "core/cron.h"
 
-enum schedule_kind { SCHEDULE_INTERVAL = 1 /* cron gets 2 */ };
+enum schedule_kind { SCHEDULE_INTERVAL = 1, SCHEDULE_CRON = 2 };
 
 enum schedule_catchup { CATCHUP_LATEST, CATCHUP_SKIP, CATCHUP_ALL }; /* 0 is the default */
 
@@ -32,11 +33,22 @@ enum schedule_overlap {               /* all named; the engine refuses what it c
 #define SCHEDULE_CATCHUP_MAX 10000LL                    /* default and greatest number */
 #define SCHEDULE_BUFFER_MAX 10000u
 
+/* By the clock on a wall. */
+struct schedule_cron {
+    char text[CRON_TEXT_SIZE]; /* as it was written */
+    uint32_t fields;           /* CRON_* */
+    enum cron_dialect dialect;
+    char zone_name[ZONE_NAME_SIZE]; /* "" = UTC */
+    struct cron compiled;           /* of text, fields and dialect */
+    const struct zone *zone;        /* not owned; NULL = not looked up yet: nothing fires */
+};
+
 struct schedule_spec {
     enum schedule_kind kind;
-    int64_t every_ms;
-    int64_t start_ms;   /* CTCD_TIME_NONE: counted from created_ms */
-    int64_t end_ms;     /* CTCD_TIME_NONE: never; not itself a fire unless end_inclusive */
+    int64_t every_ms;          /* of an interval */
+    struct schedule_cron cron; /* of a cron schedule */
+    int64_t start_ms;          /* CTCD_TIME_NONE: counted from created_ms */
+    int64_t end_ms;            /* CTCD_TIME_NONE: never; not itself a fire unless end_inclusive */
     int64_t created_ms; /* or edited: nothing at or before it is due where there is no start */
     bool end_inclusive;
 };
@@ -49,14 +61,17 @@ struct schedule {
     int64_t catchup_max;       /* 0 = SCHEDULE_CATCHUP_MAX; the newest are kept */
 };
 
-/* Interval in its bounds, end after start, instants between the years 1 and 9999. CTCD_E_INVALID. */
+/* Reads text, fields and dialect, and looks up what needs no data: UTC. As cron_parse. */
+int schedule_cron_compile(struct schedule_cron *cron, ctcd_error **err);
+
+/* Interval in its bounds or a compiled expression, end after start, instants between the years 1 and 9999. CTCD_E_INVALID. */
 int schedule_check(const struct schedule *schedule, ctcd_error **err);
 
 /* The nominal time strictly after / strictly before an instant (CTCD_TIME_NONE: before all / none).
    false = there is none, *ret untouched. */
 bool schedule_next(const struct schedule_spec *spec, int64_t after_ms, int64_t *ret_ms);
 bool schedule_prev(const struct schedule_spec *spec, int64_t before_ms, int64_t *ret_ms);
-/* Number of nominal times t with after < t <= until. Arithmetic, no loop. */
+/* Number of nominal times t with after < t <= until. No loop over them. */
 int64_t schedule_count(const struct schedule_spec *spec, int64_t after_ms, int64_t until_ms);
 /* What last_processed is when a schedule has just been created. */
 int64_t schedule_first_last_processed(const struct schedule_spec *spec);
@@ -125,9 +140,10 @@ struct moment {
 };
 struct schedule_wording {
     bool present;
-    int64_t every_ms;
-    struct moment start; /* AFTER: after creation; "now" is AFTER 0 */
-    struct moment end;   /* AFTER: after the start, or after creation where there is no start */
+    int64_t every_ms;          /* 0: none; cron is given then */
+    struct schedule_cron cron; /* text "" = none */
+    struct moment start;       /* AFTER: after creation; "now" is AFTER 0 */
+    struct moment end; /* AFTER: after the start, or after creation where there is no start */
     bool end_inclusive;
     enum schedule_catchup catchup;
     enum schedule_overlap overlap;
@@ -135,7 +151,8 @@ struct schedule_wording {
 };
 /* "now", "+10m", an RFC 3339 instant. CTCD_E_INVALID. */
 int moment_parse(const char *text, struct moment *ret, ctcd_error **err);
-/* Settles a wording at the moment of creation, and checks the result. */
+/* Settles a wording at the moment of creation, and checks the result. The zone of a cron schedule is still
+   to be looked up. */
 int schedule_from_wording(const struct schedule_wording *wording, int64_t now_ms,
                           struct schedule *ret, ctcd_error **err);
 

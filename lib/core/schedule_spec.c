@@ -1,5 +1,6 @@
 /* The nominal times of an interval: start + k * every, inside its window. All by arithmetic on k, in
-   unsigned 64 bits, so that no instant overflows and no number of missed fires costs a loop. */
+   unsigned 64 bits, so that no instant overflows and no number of missed fires costs a loop. Those of a cron
+   expression are in schedule_cron.c. */
 #include "core/schedule_spec.h"
 
 #include <ctcd/base.h>
@@ -48,6 +49,8 @@ static int64_t nth_fire(const struct grid *g, uint64_t nth) {
 }
 
 bool schedule_next(const struct schedule_spec *spec, int64_t after_ms, int64_t *ret_ms) {
+    if (spec->kind == SCHEDULE_CRON)
+        return spec_cron_next(spec, after_ms, ret_ms);
     struct grid g = grid_of(spec);
     uint64_t before = fires_until(&g, after_ms);
     if (before == fires_until(&g, INT64_MAX))
@@ -57,6 +60,8 @@ bool schedule_next(const struct schedule_spec *spec, int64_t after_ms, int64_t *
 }
 
 bool spec_back(const struct schedule_spec *spec, int64_t until_ms, int64_t nth, int64_t *ret_ms) {
+    if (spec->kind == SCHEDULE_CRON)
+        return spec_cron_back(spec, until_ms, nth, ret_ms);
     struct grid g = grid_of(spec);
     uint64_t fires = fires_until(&g, until_ms);
     if (nth <= 0 || (uint64_t)nth > fires)
@@ -70,6 +75,8 @@ bool schedule_prev(const struct schedule_spec *spec, int64_t before_ms, int64_t 
 }
 
 int64_t schedule_count(const struct schedule_spec *spec, int64_t after_ms, int64_t until_ms) {
+    if (spec->kind == SCHEDULE_CRON)
+        return spec_cron_count(spec, after_ms, until_ms);
     struct grid g = grid_of(spec);
     if (until_ms <= after_ms)
         return 0;

@@ -106,15 +106,37 @@ static bool instant_ok(int64_t ms) {
     return ms >= TIME_MIN_MS && ms <= TIME_MAX_MS;
 }
 
+static int check_every(const struct schedule_spec *spec, ctcd_error **err) {
+    if (spec->every_ms >= SCHEDULE_EVERY_MIN_MS && spec->every_ms <= SCHEDULE_EVERY_MAX_MS &&
+        spec->every_ms % 1000 == 0)
+        return 0;
+    return error_set(err, CTCD_E_INVALID, NULL,
+                     "an interval is 1 s to 366 days in whole seconds, not %lld ms",
+                     (long long)spec->every_ms);
+}
+
+/* Nothing ever, where that is sure: the only time of an expression may lie in a gap of its zone each year, or
+   its years have gone. */
+static int check_fires(const struct schedule_spec *spec, int64_t begin, ctcd_error **err) {
+    int64_t ms;
+    if (spec->kind != SCHEDULE_CRON || !spec->cron.zone || spec->end_ms != CTCD_TIME_NONE ||
+        schedule_next(spec, begin - 1, &ms))
+        return 0;
+    char text[TIME_TEXT_SIZE];
+    time_to_text(begin, text);
+    return error_set(err, CTCD_E_NEVER, "see: ctcd schedule next --cron",
+                     "\"%s\" (%s, %s) never fires after %s", spec->cron.text, spec->cron.zone_name,
+                     cron_dialect_name(spec->cron.dialect), text);
+}
+
 int schedule_check(const struct schedule *schedule, ctcd_error **err) {
     const struct schedule_spec *spec = &schedule->spec;
-    if (spec->kind != SCHEDULE_INTERVAL)
-        return error_set(err, CTCD_E_INVALID, NULL, "a schedule needs an interval");
-    if (spec->every_ms < SCHEDULE_EVERY_MIN_MS || spec->every_ms > SCHEDULE_EVERY_MAX_MS ||
-        spec->every_ms % 1000 != 0)
+    if (spec->kind != SCHEDULE_INTERVAL && (spec->kind != SCHEDULE_CRON || !spec->cron.text[0]))
         return error_set(err, CTCD_E_INVALID, NULL,
-                         "an interval is 1 s to 366 days in whole seconds, not %lld ms",
-                         (long long)spec->every_ms);
+                         "a schedule needs an interval or a cron expression");
+    int rc = spec->kind == SCHEDULE_INTERVAL ? check_every(spec, err) : 0;
+    if (rc)
+        return rc;
     bool has_start = spec->start_ms != CTCD_TIME_NONE;
     bool has_end = spec->end_ms != CTCD_TIME_NONE;
     if (!instant_ok(spec->created_ms) || (has_start && !instant_ok(spec->start_ms)) ||
@@ -138,7 +160,7 @@ int schedule_check(const struct schedule *schedule, ctcd_error **err) {
                          SCHEDULE_CATCHUP_MAX, (long long)schedule->catchup_max);
     if (!schedule_catchup_name(schedule->catchup) || !schedule_overlap_name(schedule->overlap))
         return error_set(err, CTCD_E_INVALID, NULL, "no such catch-up or overlap policy");
-    return 0;
+    return check_fires(spec, begin, err);
 }
 
 int moment_parse(const char *text, struct moment *ret, ctcd_error **err) {
@@ -171,9 +193,11 @@ static int settle(const struct moment *moment, int64_t base_ms, const char *what
 
 int schedule_from_wording(const struct schedule_wording *wording, int64_t now_ms,
                           struct schedule *ret, ctcd_error **err) {
+    bool cron = wording->cron.text[0] != 0;
     struct schedule made = {
-        .spec = {.kind = SCHEDULE_INTERVAL,
+        .spec = {.kind = cron ? SCHEDULE_CRON : SCHEDULE_INTERVAL,
                  .every_ms = wording->every_ms,
+                 .cron = wording->cron,
                  .created_ms = now_ms,
                  .end_inclusive = wording->end_inclusive},
         .catchup = wording->catchup,
@@ -182,7 +206,12 @@ int schedule_from_wording(const struct schedule_wording *wording, int64_t now_ms
         .catchup_max = wording->catchup_max,
     };
     struct schedule_spec *spec = &made.spec;
-    int rc = settle(&wording->start, now_ms, "start", &spec->start_ms, err);
+    if (cron && wording->every_ms)
+        return error_set(err, CTCD_E_INVALID, NULL,
+                         "a schedule has either an interval or a cron expression");
+    int rc = cron ? schedule_cron_compile(&spec->cron, err) : 0;
+    if (!rc)
+        rc = settle(&wording->start, now_ms, "start", &spec->start_ms, err);
     if (rc)
         return rc;
     int64_t begin = spec->start_ms != CTCD_TIME_NONE ? spec->start_ms : now_ms;

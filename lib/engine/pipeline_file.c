@@ -402,26 +402,87 @@ static int take_inclusive(struct reader *r, void *place, const struct yaml_node 
     return rc;
 }
 
-static int refuse_cron(struct reader *r, void *place, const struct yaml_node *node) {
-    (void)place;
-    return yaml_error(r->err, CTCD_E_NOT_SUPPORTED, node, "use interval: 60s",
-                      "this version has no cron schedules");
+static int take_cron(struct reader *r, void *place, const struct yaml_node *node) {
+    const char *text = yaml_text(node);
+    size_t len = text ? strlen(text) : 0;
+    if (!len || len >= CRON_TEXT_SIZE)
+        return wrong(r, node, "\"cron\" must be an expression, like \"30 2 * * mon-fri\"");
+    memcpy(place, text, len + 1);
+    return 0;
+}
+
+static int take_timezone(struct reader *r, void *place, const struct yaml_node *node) {
+    ctcd_error *said = NULL;
+    const char *text = yaml_text(node);
+    int rc = zone_check_name(text ? text : "", &said);
+    if (rc)
+        return at_node(r, node, said, rc);
+    memcpy(place, text, strlen(text) + 1); /* no longer than ZONE_NAME_SIZE: checked */
+    return 0;
+}
+
+static int take_dialect(struct reader *r, void *place, const struct yaml_node *node) {
+    ctcd_error *said = NULL;
+    int rc = cron_dialect_parse(yaml_text(node) ? yaml_text(node) : "", place, &said);
+    return rc ? at_node(r, node, said, rc) : 0;
+}
+
+static int take_field(struct reader *r, uint32_t *fields, uint32_t flag,
+                      const struct yaml_node *node) {
+    int truth = 0;
+    int rc = take_bool(r, &truth, node);
+    *fields |= truth ? flag : 0;
+    return rc;
+}
+
+static int take_seconds(struct reader *r, void *place, const struct yaml_node *node) {
+    return take_field(r, place, CRON_SECONDS, node);
+}
+
+static int take_year(struct reader *r, void *place, const struct yaml_node *node) {
+    return take_field(r, place, CRON_YEAR, node);
+}
+
+/* An interval, or an expression and what belongs to it. */
+static int check_when(struct reader *r, const struct yaml_node *node,
+                      const struct schedule_wording *wording) {
+    static const char *const of_cron[] = {"timezone", "dialect", "seconds", "year"};
+    const struct yaml_node *cron = yaml_get(node, "cron");
+    ctcd_error *said = NULL;
+    if (cron && yaml_get(node, "interval"))
+        return wrong(r, cron, "\"schedule\" has either \"interval\" or \"cron\"");
+    if (cron) {
+        struct schedule_cron compiled = wording->cron;
+        int rc = schedule_cron_compile(&compiled, &said);
+        return rc ? at_node(r, cron, said, rc) : 0;
+    }
+    for (size_t i = 0; i < COUNT(of_cron); i++)
+        if (yaml_get(node, of_cron[i]))
+            return wrong(r, yaml_get(node, of_cron[i]), "\"%s\" goes with \"cron\" only",
+                         of_cron[i]);
+    return yaml_get(node, "interval")
+               ? 0
+               : wrong(r, node, "\"schedule\" needs \"interval\" or \"cron\"");
 }
 
 static int take_schedule(struct reader *r, void *place, const struct yaml_node *node) {
     static const struct key keys[] = {
         {"interval", take_duration, offsetof(struct schedule_wording, every_ms)},
+        {"cron", take_cron, offsetof(struct schedule_wording, cron.text)},
+        {"timezone", take_timezone, offsetof(struct schedule_wording, cron.zone_name)},
+        {"dialect", take_dialect, offsetof(struct schedule_wording, cron.dialect)},
+        {"seconds", take_seconds, offsetof(struct schedule_wording, cron.fields)},
+        {"year", take_year, offsetof(struct schedule_wording, cron.fields)},
         {"start", take_moment, offsetof(struct schedule_wording, start)},
         {"end", take_moment, offsetof(struct schedule_wording, end)},
         {"end_inclusive", take_inclusive, offsetof(struct schedule_wording, end_inclusive)},
         {"catchup", take_catchup, offsetof(struct schedule_wording, catchup)},
         {"overlap", take_overlap, offsetof(struct schedule_wording, overlap)},
-        {"cron", refuse_cron, 0},
     };
     struct schedule_wording *wording = place;
     wording->present = true;
     int rc = take_keys(r, node, "\"schedule\"", keys, COUNT(keys), wording);
-    return rc ? rc : need(r, node, "\"schedule\"", "interval");
+    return rc ? rc : check_when(r, node, wording);
 }
 
 static int take_on_crash(struct reader *r, void *place, const struct yaml_node *node) {

@@ -4,6 +4,7 @@
 #include "core/identity.h"
 #include "engine/pipeline.h"
 #include "engine/schedule.h"
+#include "engine/zones.h"
 #include "io/random.h"
 
 #define DROPS_SHOWN 1000 /* of one schedule; all of them are counted */
@@ -18,9 +19,18 @@ static struct json *time_json(int64_t ms) {
     return ms == CTCD_TIME_NONE ? json_new_null() : json_new_int(ms);
 }
 
+static bool set_cron(struct json *json, const struct schedule_cron *cron) {
+    return json_set_text(json, "cron", cron->text) &&
+           json_set_text(json, "timezone", cron->zone_name) &&
+           json_set_text(json, "dialect", cron_dialect_name(cron->dialect)) &&
+           json_set_bool(json, "seconds", cron->fields & CRON_SECONDS) &&
+           json_set_bool(json, "year", cron->fields & CRON_YEAR);
+}
+
 static struct json *spec_json(const struct schedule *s) {
     struct json *json = json_new_object();
-    if (json_set_int(json, "every_ms", s->spec.every_ms) &&
+    bool cron = s->spec.kind == SCHEDULE_CRON;
+    if ((cron ? set_cron(json, &s->spec.cron) : json_set_int(json, "every_ms", s->spec.every_ms)) &&
         json_set_new(json, "start_ms", time_json(s->spec.start_ms)) &&
         json_set_new(json, "end_ms", time_json(s->spec.end_ms)) &&
         json_set_bool(json, "end_inclusive", s->spec.end_inclusive) &&
@@ -40,6 +50,44 @@ char *schedule_to_json(const struct schedule *schedule) {
 
 static int64_t time_of(const struct json *json, const char *key) {
     return json_get_int(json, key, CTCD_TIME_NONE);
+}
+
+static bool copy_text(char *to, size_t size, const char *text) {
+    size_t len = text ? strlen(text) : 0;
+    if (len >= size)
+        return false;
+    memcpy(to, text ? text : "", len + 1);
+    return true;
+}
+
+int schedule_cron_set(struct schedule_spec *spec, const char *text, const char *zone,
+                      const char *dialect, uint32_t fields, ctcd_error **err) {
+    struct schedule_cron cron = {.fields = fields};
+    if (!copy_text(cron.text, sizeof cron.text, text))
+        return error_set(err, CTCD_E_TOO_LARGE, NULL, "a cron expression has at most %d characters",
+                         CRON_TEXT_SIZE - 1);
+    int rc = dialect ? cron_dialect_parse(dialect, &cron.dialect, err) : 0;
+    if (!rc && zone)
+        rc = zone_check_name(zone, err);
+    if (!rc && !copy_text(cron.zone_name, sizeof cron.zone_name, zone))
+        rc = zone_check_name("", err);
+    if (!rc)
+        rc = schedule_cron_compile(&cron, err);
+    if (rc)
+        return rc;
+    spec->kind = SCHEDULE_CRON;
+    spec->every_ms = 0;
+    spec->cron = cron;
+    return 0;
+}
+
+static int read_cron(const struct json *json, struct schedule_spec *spec, ctcd_error **err) {
+    uint32_t fields = (json_get_bool(json, "seconds", false) ? CRON_SECONDS : 0) |
+                      (json_get_bool(json, "year", false) ? CRON_YEAR : 0);
+    const char *text = json_get_text(json, "cron");
+    return text ? schedule_cron_set(spec, text, json_get_text(json, "timezone"),
+                                    json_get_text(json, "dialect"), fields, err)
+                : 0;
 }
 
 int schedule_from_json(const char *text, struct schedule *ret, ctcd_error **err) {
@@ -64,6 +112,8 @@ int schedule_from_json(const char *text, struct schedule *ret, ctcd_error **err)
     rc = schedule_catchup_parse(catchup ? catchup : "", &s.catchup, err);
     if (!rc)
         rc = schedule_overlap_parse(overlap ? overlap : "", &s.overlap, err);
+    if (!rc)
+        rc = read_cron(json, &s.spec, err);
     if (!rc)
         rc = schedule_check(&s, err);
     if (!rc)
@@ -151,7 +201,9 @@ static int record_it(ctcd_schedule *s, ctcd_pipeline *pipeline, const char *name
     int64_t id = 0;
     struct schedule spec = s->spec;
     spec.spec.created_ms = context_wall(ctx);
-    int rc = schedule_check(&spec, err);
+    int rc = zones_bind(ctx, &spec.spec, err);
+    if (!rc)
+        rc = schedule_check(&spec, err);
     if (!rc)
         rc = pipeline_put(pipeline, digest, err);
     if (!rc)
@@ -263,8 +315,10 @@ int schedule_previous(ctcd_context *ctx, int64_t id, int64_t nominal_ms, int64_t
     if (!rc)
         rc = schedule_from_json(record.spec, &spec, err);
     if (!rc)
+        rc = zones_bind(ctx, &spec.spec, err);
+    if (!rc)
         schedule_prev(&spec.spec, nominal_ms, ret);
-    if (rc != CTCD_E_NOT_FOUND) /* it was deleted: nobody knows any more */
+    if (rc != CTCD_E_NOT_FOUND) /* it was deleted, or its zone was: nobody knows any more */
         return rc;
     if (err)
         error_done(err);

@@ -26,7 +26,10 @@ int schedule_create(ctcd_schedule *schedule, ctcd_pipeline *pipeline, const char
 int schedule_get(ctcd_context *ctx, const char *name, ctcd_schedule **ret, ctcd_error **err);
 int schedule_list(ctcd_context *ctx, ctcd_list **ret, ctcd_error **err);
 int schedule_delete(ctcd_schedule *schedule, ctcd_error **err);
-/* As kept in the store. */
+/* Makes it a cron schedule. zone and dialect NULL = UTC, vixie. The zone is still to be looked up: zones.h. */
+int schedule_cron_set(struct schedule_spec *spec, const char *text, const char *zone,
+                      const char *dialect, uint32_t fields, ctcd_error **err);
+/* As kept in the store; a cron schedule's zone is still to be looked up. */
 int schedule_from_json(const char *text, struct schedule *ret, ctcd_error **err);
 char *schedule_to_json(const struct schedule *schedule);
 /* The nominal time before this one of a stored schedule; *ret untouched where there is none. */

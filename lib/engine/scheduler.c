@@ -8,6 +8,7 @@
 #include "engine/pipeline.h"
 #include "engine/run.h"
 #include "engine/schedule.h"
+#include "engine/zones.h"
 #include "io/file.h"
 #include "io/random.h"
 
@@ -203,6 +204,8 @@ static int look_at(struct scheduler *s, const struct store_schedule *record, int
     struct schedule spec;
     int64_t next = 0;
     int rc = schedule_from_json(record->spec, &spec, OP_ERR(&s->op));
+    if (!rc)
+        rc = zones_bind(s->op.ctx, &spec.spec, OP_ERR(&s->op));
     if (rc)
         return error_prefix(OP_ERR(&s->op), "schedule %s", record->name);
     if (!record->paused && schedule_next(&spec.spec, record->last_processed_ms, &next) &&

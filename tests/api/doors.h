@@ -209,7 +209,7 @@ static inline int doors_of_pipelines(const struct things *t, int expected, int *
     ctcd_run *run = NULL;
     ctcd_list *list = NULL;
     ctcd_op *op = NULL;
-    char *text = NULL;
+    char *text = NULL, zoned[32] = "";
     int64_t when = 0;
     KNOCK(ctcd_pipeline_load(c, "/nowhere", &pipeline, &e));
     KNOCK(ctcd_pipeline_parse(c, "pipeline: p", NULL, &pipeline, &e));
@@ -224,16 +224,21 @@ static inline int doors_of_pipelines(const struct things *t, int expected, int *
     KNOCK(ctcd_run_format(t->run, "json", &text, &e));
     KNOCK(ctcd_run_logs(t->run, NULL, 10, &text, &e));
     KNOCK(ctcd_schedule_new_interval(c, 1000, &schedule, &e));
+    KNOCK(ctcd_schedule_new_cron(c, "@daily", NULL, NULL, 0, &schedule, &e));
+    KNOCK(ctcd_schedule_set_timezone(t->schedule, "UTC", &e));
+    KNOCK(ctcd_schedule_set_dialect(t->schedule, "vixie", &e));
     KNOCK(ctcd_schedule_set_window(t->schedule, 0, 1000, 0, &e));
     KNOCK(ctcd_schedule_set_catchup(t->schedule, "all", &e));
     KNOCK(ctcd_schedule_set_overlap(t->schedule, "skip", &e));
     KNOCK(ctcd_schedule_next(t->schedule, 0, &when, &e));
+    KNOCK(ctcd_schedule_previous(t->schedule, 0, &when, &e));
+    KNOCK(ctcd_schedule_time(t->schedule, 0, zoned, sizeof zoned, &e));
     KNOCK(ctcd_schedule_create(t->schedule, t->pipeline, NULL, &e));
     KNOCK(ctcd_schedule_get(c, "x", &schedule, &e));
     KNOCK(ctcd_schedule_list(c, &list, &e));
     KNOCK(ctcd_schedule_delete(t->schedule, &e));
     KNOCK(ctcd_schedule_format(t->schedule, "json", &text, &e));
-    wrong += pipeline || schedule || run || list || op || text || when;
+    wrong += pipeline || schedule || run || list || op || text || when || zoned[0];
     *ret_knocks += knocks;
     return wrong;
 }
@@ -261,6 +266,6 @@ static inline int doors(const struct things *t, int expected, int *ret_knocks) {
            doors_of_services(t, expected, ret_knocks) + doors_of_pipelines(t, expected, ret_knocks);
 }
 
-#define DOORS 84
+#define DOORS 89
 
 #endif

@@ -162,7 +162,11 @@ static const struct wrong {
     {STEP "schedule: {}\n", "4:11", "interval", NULL},
     {STEP "schedule: {interval: 60s, catchup: some}\n", "4:36", "latest", NULL},
     {STEP "schedule: {interval: 60s, overlap: cancel_other}\n", "4:36", "cancel_other", "skip"},
-    {STEP "schedule: {cron: '* * * * *'}\n", "4:18", "cron", "interval"},
+    {STEP "schedule: {cron: '60 * * * *'}\n", "4:18", "minute field, at character 1", "0-59"},
+    {STEP "schedule: {cron: '@daily', interval: 60s}\n", "4:18", "either", NULL},
+    {STEP "schedule: {interval: 60s, timezone: UTC}\n", "4:37", "goes with \"cron\"", NULL},
+    {STEP "schedule: {cron: '@daily', timezone: ../UTC}\n", "4:38", "../UTC", "Europe/Paris"},
+    {STEP "schedule: {cron: '@daily', dialect: quartz}\n", "4:37", "quartz", NULL},
 };
 
 START_TEST(errors_name_file_line_and_column) {
