@@ -132,6 +132,14 @@ static int replace(ctcd_error **err, int code, ctcd_error *newer) {
     return code;
 }
 
+/* Lines for people: a terminal must not obey what a server's log or a stack trace holds. */
+static void clean_details(char *text) {
+    text_make_utf8(text);
+    for (; *text; text++)
+        if (((unsigned char)*text < ' ' && *text != '\n' && *text != '\t') || *text == 0x7f)
+            *text = ' ';
+}
+
 /* Takes message, also on failure; copies hint and details. NULL = out of memory. */
 static ctcd_error *make(int code, char *message, const char *hint, const char *details) {
     ctcd_error *made = mem_alloc(sizeof *made);
@@ -149,13 +157,13 @@ static ctcd_error *make(int code, char *message, const char *hint, const char *d
         free_error(made);
         return NULL;
     }
-    /* Names of files, answers of servers and texts cut by "%.100s" end up in messages; messages end up
-       in JSON. */
+    /* Names of files, answers of servers and texts cut by "%.100s" end up in messages and hints; those end
+       up in JSON and on terminals. */
     text_make_line(made->message);
     if (made->hint)
-        text_make_utf8(made->hint);
+        text_make_line(made->hint);
     if (made->details)
-        text_make_utf8(made->details);
+        clean_details(made->details);
     return made;
 }
 
@@ -253,7 +261,7 @@ int error_hint(ctcd_error **err, const char *fmt, ...) {
     if (hint) {
         mem_free(mine->hint);
         mine->hint = hint;
-        text_make_utf8(mine->hint);
+        text_make_line(mine->hint);
     }
     return mine->code;
 }
@@ -267,7 +275,7 @@ int error_set_details(ctcd_error **err, const char *details) {
         mem_free(mine->details);
         mine->details = copy;
         if (copy)
-            text_make_utf8(copy);
+            clean_details(copy);
     }
     return mine->code;
 }

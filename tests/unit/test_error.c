@@ -35,6 +35,19 @@ START_TEST(an_error_says_what_it_was_given) {
 }
 END_TEST
 
+/* What came from a file or a server cannot move the cursor, or look like a line of ours. */
+START_TEST(a_terminal_obeys_none_of_it) {
+    _cleanup_(error_done) ctcd_error *err = NULL;
+    error_set(&err, CTCD_E_INVALID, "not \x1b[2J\xff\nctcd: done", "a\nb\x1b[0m\x7f");
+    ck_assert_str_eq(error_message(err), "a b [0m");
+    ck_assert_str_eq(error_hint_text(err), "not  [2J? ctcd: done");
+    error_hint(&err, "did you mean \"%s\"?", "\x1b[2J\r\n");
+    ck_assert_str_eq(error_hint_text(err), "did you mean \" [2J  \"?");
+    error_set_details(&err, "one\n\ttwo\x1b]0;x\x07\n");
+    ck_assert_str_eq(error_details(err), "one\n\ttwo ]0;x \n");
+}
+END_TEST
+
 START_TEST(nobody_has_to_want_an_error) {
     ck_assert_int_eq(error_set(NULL, CTCD_E_IO, NULL, "x"), CTCD_E_IO);
     ck_assert_int_eq(error_system(NULL, ENOSPC, "x"), CTCD_E_NO_SPACE);
@@ -178,7 +191,7 @@ START_TEST(codes_have_names) {
 }
 END_TEST
 
-SUITE_MAIN("error", an_error_says_what_it_was_given, nobody_has_to_want_an_error,
-           errno_gives_code_and_words, a_shared_error_does_not_change,
+SUITE_MAIN("error", an_error_says_what_it_was_given, a_terminal_obeys_none_of_it,
+           nobody_has_to_want_an_error, errno_gives_code_and_words, a_shared_error_does_not_change,
            every_failed_allocation_leaves_an_error, without_memory_the_code_is_kept,
            references_are_counted_across_threads, codes_have_names)
