@@ -60,6 +60,7 @@ FAULT_C := $(sort $(wildcard tests/fault/test_*.c))
 PROGRAM_C := $(sort $(filter-out %_preload.c,$(wildcard tests/programs/*.c)))
 PRELOAD_C := $(sort $(wildcard tests/programs/*_preload.c))
 SUPPORT_C := $(sort $(wildcard tests/support/*.c))
+FUZZ_C := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 LIB_O := $(LIB_C:%.c=$(BUILD)/obj/so/%.o)
 TEST_LIB_O := $(LIB_C:%.c=$(BUILD)/obj/test/%.o)
@@ -72,7 +73,12 @@ API := $(API_C:tests/api/%.c=$(BUILD)/test/%)
 FAULT := $(FAULT_C:tests/fault/%.c=$(BUILD)/test/%)
 PROGRAMS := $(PROGRAM_C:tests/programs/%.c=$(BUILD)/test/%) $(PRELOAD_C:tests/programs/%.c=$(BUILD)/test/%.so)
 SUITES := $(UNIT) $(API) $(FAULT)
-ifneq ($(words $(sort $(SUITES) $(PROGRAMS))),$(words $(SUITES) $(PROGRAMS)))
+# A fuzz target is built three times: with a plain main() over its seeds, which is a suite like the others,
+# with libFuzzer, and with libFuzzer and a planted bug.
+REPLAYS := $(FUZZ_C:tests/fuzz/%.c=$(BUILD)/test/%)
+FUZZERS := $(FUZZ_C:tests/fuzz/fuzz_%.c=$(BUILD)/test/fuzzer_%)
+PLANTED := $(FUZZ_C:tests/fuzz/fuzz_%.c=$(BUILD)/test/planted_%)
+ifneq ($(words $(sort $(SUITES) $(PROGRAMS) $(REPLAYS))),$(words $(SUITES) $(PROGRAMS) $(REPLAYS)))
 $(error two tests have the same file name; in all of tests/ each needs its own)
 endif
 
@@ -91,7 +97,7 @@ PATH_FLAGS = $(if $(filter $(PATH_C),$<),-DCTCD_LIBEXECDIR='"$(LIBEXEC)"')
 remember = $(shell mkdir -p '$(BUILD)' && { [ "$$(cat $(BUILD)/$(1) 2>/dev/null)" = '$(subst ','\'',$(2))' ] || \
 	printf '%s\n' '$(subst ','\'',$(2))' >$(BUILD)/$(1); })
 
-NO_BUILD := help clean uninstall map format check check-slow check-deps check-venv check-server check-gunicorn check-runners check-bench bench lint dist distcheck
+NO_BUILD := help clean uninstall map format check check-slow check-deps check-fuzzer check-venv check-server check-gunicorn check-runners check-bench bench lint dist distcheck
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 $(call remember,flags,$(CC) $(BASE_FLAGS) $(CONFIG_FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
 $(call remember,paths,$(LIBEXEC))
@@ -115,7 +121,7 @@ unit: $(UNIT)
 api: $(API)
 fault: $(FAULT)
 programs: $(PROGRAMS)
-tests: $(SUITES) $(PROGRAMS) $(if $(CLI_C),$(BUILD)/test/ctcd)
+tests: $(SUITES) $(REPLAYS) $(PROGRAMS) $(if $(CLI_C),$(BUILD)/test/ctcd)
 
 $(LIB_O) $(TEST_LIB_O) $(CLI_O) $(SHIM_O) $(SUPPORT_O): $(BUILD)/flags | $(BUILD)/packages.mk
 $(PATH_C:%.c=$(BUILD)/obj/so/%.o) $(PATH_C:%.c=$(BUILD)/obj/test/%.o): $(BUILD)/paths
@@ -170,6 +176,19 @@ $(API): $(BUILD)/test/%: tests/api/%.c $(BUILD)/libctcd.so $(SUPPORT_O)
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) $< $(SUPPORT_O) -o $@ $(LDFLAGS) \
 		-L$(BUILD) -lctcd -Wl,-rpath,'$$ORIGIN/..' $(CHECK_LIBS) -pthread -lm
+# What would go out to the network or wait for the disk is taken over by the target.
+WRAP_answer := registry_ask ctcd_call_progress ctcd_call_folder fsync
+WRAP_model := file_read
+COMMA := ,
+FUZZ_LINK = $(patsubst %,-Wl$(COMMA)--wrap=%,$(WRAP_$(lastword $(subst _, ,$(notdir $@))))) $(LDFLAGS) $(BUILD)/test/libctcd-test.a \
+	$(PACKAGE_LIBS) -pthread -lm
+$(REPLAYS) $(FUZZERS) $(PLANTED): $(BUILD)/flags $(BUILD)/test/libctcd-test.a
+$(REPLAYS): $(BUILD)/test/%: tests/fuzz/%.c tests/fuzz/replay.c
+	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) -DCTCD_TEST -Ilib $(filter %.c,$^) -o $@ $(FUZZ_LINK)
+$(FUZZERS): $(BUILD)/test/fuzzer_%: tests/fuzz/fuzz_%.c
+	$(call say,FUZZ,$<)$(COMPILE) $(TEST_FLAGS) -DCTCD_TEST -Ilib -fsanitize=fuzzer $< -o $@ $(FUZZ_LINK)
+$(PLANTED): $(BUILD)/test/planted_%: tests/fuzz/fuzz_%.c
+	$(call say,FUZZ,$< (planted))$(COMPILE) $(TEST_FLAGS) -DCTCD_TEST -DPLANTED -Ilib -fsanitize=fuzzer $< -o $@ $(FUZZ_LINK)
 $(PROGRAM_C:tests/programs/%.c=$(BUILD)/test/%): $(BUILD)/test/%: tests/programs/%.c
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) $< -o $@ $(LDFLAGS) -pthread -lm
@@ -178,10 +197,12 @@ $(PRELOAD_C:tests/programs/%.c=$(BUILD)/test/%.so): $(BUILD)/test/%.so: tests/pr
 	$(call say,TEST,$<)$(COMPILE) $(TEST_FLAGS) -fPIC -shared $< -o $@ $(LDFLAGS) -ldl
 
 # ---- checking ---------------------------------------------------------------------------------
-STAGES := unit api fault cli rig valgrind sanitize install
+STAGES := unit api fault cli rig valgrind sanitize fuzz install
 RIG_PY := $(sort $(wildcard tests/rig/test_*.py))
 CLI_PY := $(sort $(wildcard tests/cli/test_*.py))
 BENCH_PY := $(sort $(wildcard bench/bench_*.py))
+FUZZ_PY := $(sort $(wildcard tests/fuzz/fuzz_*.py))
+FUZZ_SECONDS ?= 30
 QUIET_PY := tests/cli/test_many.py tests/cli/test_kills.py
 QUIET_C := $(BUILD)/test/test_host_loop
 RESULTS ?= $(BUILD)/test/results
@@ -189,9 +210,10 @@ JOBS ?= 2
 RUN = tools/run-suites --build $(BUILD) --results $(RESULTS) --jobs $(JOBS) --venv-python $(VENV)/bin/python $(RUN_FLAGS)
 DEPS = CC='$(CC)' PYTHON='$(PYTHON)' VENV='$(VENV)' tools/deps
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZ := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: check check-slow check-quiet check-deps check-venv check-server check-gunicorn check-runners check-bench bench demo lint $(STAGES:%=check-%)
+.PHONY: check check-slow check-quiet check-deps check-fuzzer check-venv check-server check-gunicorn check-runners check-bench bench demo lint $(STAGES:%=check-%)
 check: ## everything that proves it works, one stage after the other: STAGES
 	@$(DEPS) check
 	+@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' tools/check $(STAGES)
@@ -200,11 +222,13 @@ check-slow: ## what takes too long for `make check`: bounds on time, then the sa
 	+@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' tools/check --slow $(STAGES)
 check-deps:
 	@$(DEPS) suites
+check-fuzzer:
+	@$(DEPS) fuzz
 check-venv:
 	@$(DEPS) check
 # A test that cannot be built is a failure of its own; the others still run.
-check-unit: check-deps ## unit suites, inside the library
-	+@$(SUBMAKE) -k $(UNIT) $(PROGRAMS); built=$$?; $(RUN) unit $(UNIT) && [ $$built = 0 ]
+check-unit: check-deps ## unit suites, inside the library, and the seeds of the fuzz targets
+	+@$(SUBMAKE) -k $(UNIT) $(REPLAYS) $(PROGRAMS); built=$$?; $(RUN) unit $(UNIT) $(REPLAYS) && [ $$built = 0 ]
 check-api: check-deps ## API suites, against the shared library
 	+@$(SUBMAKE) -k $(API) $(PROGRAMS) all; built=$$?; $(RUN) api $(API) && [ $$built = 0 ]
 check-fault: check-deps ## fault injection
@@ -232,7 +256,13 @@ check-sanitize: check-deps ## unit, API and fault suites with the address and un
 		CFLAGS='-O1 -g $(SANITIZE)' LDFLAGS='$(LDFLAGS) $(SANITIZE)' sanitized-suites
 .PHONY: sanitized-suites
 sanitized-suites:
-	+@$(SUBMAKE) -k $(SUITES) $(PROGRAMS) all; built=$$?; $(RUN) --timeout 600 sanitize $(SUITES) && [ $$built = 0 ]
+	+@$(SUBMAKE) -k $(SUITES) $(REPLAYS) $(PROGRAMS) all; built=$$?; $(RUN) --timeout 600 sanitize $(SUITES) $(REPLAYS) && [ $$built = 0 ]
+check-fuzz: check-fuzzer ## libFuzzer, all targets side by side for FUZZ_SECONDS (30)
+	+@$(SUBMAKE) -k BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g $(FUZZ)' fuzzers; built=$$?; \
+		FUZZ_SECONDS=$(FUZZ_SECONDS) $(RUN) --jobs $(words $(FUZZ_PY)) --timeout $$(($(FUZZ_SECONDS) + 600)) \
+		--python $(PYTHON) fuzz $(FUZZ_PY) && [ $$built = 0 ]
+.PHONY: fuzzers
+fuzzers: $(FUZZERS) $(PLANTED)
 check-install: check-deps ## a staged install, the example in C compiled against it, uninstall
 	@MAKE='$(MAKE)' BUILD='$(BUILD)' RESULTS='$(RESULTS)' CC='$(CC)' tools/check-install
 lint: ## style and borders: layers, headers, exports, documentation, lengths, format, -Werror

@@ -218,8 +218,8 @@ static int judge_failure(const struct registry *r, const struct question *q,
     return a->code;
 }
 
-static int judge(const struct registry *r, const struct question *q, const struct http_answer *a,
-                 struct json **ret, ctcd_error **err) {
+int registry_judge(const struct registry *r, const struct question *q, const struct http_answer *a,
+                   struct json **ret, ctcd_error **err) {
     _cleanup_(json_done) struct json *json = NULL;
     if (a->code)
         return judge_failure(r, q, a, err);
@@ -253,7 +253,7 @@ int registry_ask(struct registry *r, const struct question *q, struct json **ret
         return rc ? rc : CTCD_AGAIN;
     }
     if (!rc)
-        rc = judge(r, q, &r->exchange.answer, ret, err);
+        rc = registry_judge(r, q, &r->exchange.answer, ret, err);
     exchange_drop(&r->exchange);
     r->asked = false;
     return rc;

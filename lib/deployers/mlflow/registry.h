@@ -44,6 +44,10 @@ void registry_done(struct registry *r);
 int registry_ask(struct registry *r, const struct question *question, struct json **ret,
                  ctcd_error **err);
 
+/* What an answer says, as registry_ask returns it. Pure. */
+int registry_judge(const struct registry *r, const struct question *question,
+                   const struct http_answer *answer, struct json **ret, ctcd_error **err);
+
 /* "a b/c" -> "a%20b/c"; slashes stay where keep_slashes. Owned; NULL = out of memory. */
 char *registry_encode(const char *text, bool keep_slashes);
 /* PROTOCOL: "the tracking server's answer about WHAT lacks FIELD". */
