@@ -22,10 +22,14 @@ def free_port():
 
 
 class Server:
-    """python: one that has the whole of MLflow. What it keeps is below folder; its log is folder/log."""
+    """python: one that has the whole of MLflow. What it keeps is below folder; its log is folder/log.
+    options, settings: more of its command line and of its environment. opener: asks it, where that takes more
+    than a request."""
 
-    def __init__(self, python, folder, env=None):
+    def __init__(self, python, folder, env=None, options=(), settings=None, scheme="http", opener=_direct):
         self.folder = folder
+        self.options = list(options)
+        self.opener = opener
         self.process = None
         os.makedirs(folder)
         self.env = {name: value for name, value in (env or os.environ).items()
@@ -33,9 +37,10 @@ class Server:
         self.env.update(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true",
                         DO_NOT_TRACK="true", XDG_CONFIG_HOME=folder,  # it keeps an id of the machine there
                         PATH=os.path.dirname(python) + os.pathsep + os.environ["PATH"])
+        self.env.update(settings or {})
         for _ in range(3):  # another program may be faster in taking the port
             self.port = free_port()
-            self.uri = "http://127.0.0.1:%d" % self.port
+            self.uri = "%s://127.0.0.1:%d" % (scheme, self.port)
             self.start(python)
             if self.wait():
                 return
@@ -46,6 +51,7 @@ class Server:
         argv = [python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port),
                 "--workers", "1", "--backend-store-uri", "sqlite:///" + os.path.join(self.folder, "db"),
                 "--artifacts-destination", os.path.join(self.folder, "artifacts"), "--serve-artifacts"]
+        argv += self.options
         with open(os.path.join(self.folder, "log"), "ab") as log:
             self.process = subprocess.Popen(argv, env=self.env, cwd=self.folder, stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, start_new_session=True)
@@ -54,7 +60,7 @@ class Server:
         end = time.monotonic() + START
         while self.process.poll() is None and time.monotonic() < end:
             try:
-                with _direct.open(self.uri + "/health", timeout=5):
+                with self.opener.open(self.uri + "/health", timeout=5):
                     return True
             except OSError:
                 time.sleep(0.1)
@@ -78,7 +84,7 @@ class Server:
     # ---- what it knows --------------------------------------------------------------------------
     def ask(self, path, **query):
         url = "%s/api/2.0/mlflow/%s?%s" % (self.uri, path, urllib.parse.urlencode(query))
-        with _direct.open(url, timeout=60) as answer:
+        with self.opener.open(url, timeout=60) as answer:
             return json.load(answer)
 
     def version_of(self, name, alias):

@@ -1,11 +1,15 @@
 """Models that a real MLflow tracking server knows: pinned, fetched, served; the registry hears of it."""
 
+import base64
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
+import urllib.request
+import uuid
 
 import support
 from rig import MlflowCase
@@ -45,20 +49,25 @@ ROWS = '{"columns": ["area", "rooms"], "data": [[80.0, 2.0]]}'
 folder = server = logged = None
 
 
+def train(uri, folder, **more):
+    """Logs the two models. -> what TRAIN prints"""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    env.update(no_proxy="127.0.0.1", NO_PROXY="127.0.0.1", GIT_PYTHON_REFRESH="quiet", XDG_CONFIG_HOME=folder,
+               **more)
+    done = subprocess.run([support.PYTHON, "-B", "-c", TRAIN, uri], env=env, cwd=folder,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          encoding="utf-8", timeout=support.SAFETY)
+    if done.returncode:
+        raise RuntimeError(done.stdout)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
 def setUpModule():
     global folder, server, logged
     folder = tempfile.mkdtemp(prefix="tracking.")
     server = Server(SERVER_PYTHON, os.path.join(folder, "server"))
     try:
-        env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-        env.update(no_proxy="127.0.0.1", NO_PROXY="127.0.0.1", GIT_PYTHON_REFRESH="quiet",
-                   XDG_CONFIG_HOME=folder)
-        done = subprocess.run([support.PYTHON, "-B", "-c", TRAIN, server.uri], env=env, cwd=folder,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              encoding="utf-8", timeout=support.SAFETY)
-        if done.returncode:
-            raise RuntimeError(done.stdout)
-        logged = json.loads(done.stdout.strip().splitlines()[-1])
+        logged = train(server.uri, folder)
     except BaseException:
         tearDownModule()
         raise
@@ -133,3 +142,81 @@ class Registry(MlflowCase):
         self.home.run("served-models", "start", service["uuid"])
         self.predicts(service["uuid"], 2.0)
         self.home.run("served-models", "delete", service["uuid"])
+
+
+# A certificate for 127.0.0.1 that is its own CA. argv: where to write it, and its key
+CERTIFY = """
+import datetime, ipaddress, sys
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+key = ec.generate_private_key(ec.SECP256R1())
+name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+now = datetime.datetime.now(datetime.timezone.utc)
+certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
+    .not_valid_after(now + datetime.timedelta(days=1))
+    .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+    .add_extension(x509.BasicConstraints(ca=True, path_length=None), True).sign(key, hashes.SHA256()))
+open(sys.argv[1], "wb").write(certificate.public_bytes(serialization.Encoding.PEM))
+open(sys.argv[2], "wb").write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                                serialization.NoEncryption()))
+"""
+
+
+class Guarded(MlflowCase):
+    """A server that speaks TLS and wants a name and a password: MLflow's own basic-auth."""
+
+    def at(self, *names):
+        return os.path.join(self.home.folder, *names)
+
+    def setUp(self):
+        super().setUp()
+        self.certificate, key, self.secret = self.at("certificate.pem"), self.at("key.pem"), uuid.uuid4().hex
+        subprocess.run([SERVER_PYTHON, "-c", CERTIFY, self.certificate, key], check=True, timeout=support.SAFETY)
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.certificate)))
+        opener.addheaders = [("Authorization", "Basic " + base64.b64encode(
+            ("admin:" + self.secret).encode()).decode())]
+        self.tracking = Server(SERVER_PYTHON, self.at("server"), options=[
+            "--app-name", "basic-auth", "--uvicorn-opts",
+            "--ssl-keyfile '%s' --ssl-certfile '%s'" % (key, self.certificate)],
+            settings={"MLFLOW_FLASK_SERVER_SECRET_KEY": uuid.uuid4().hex,
+                      "MLFLOW_AUTH_ADMIN_PASSWORD": self.secret}, scheme="https", opener=opener)
+        self.addCleanup(self.tracking.stop)
+        with open(self.at("password"), "w", encoding="utf-8") as file:
+            file.write(self.secret + "\n")
+
+    def register(self, name, password, *more):
+        self.home.run("model-deployer", "register", name, "--type=mlflow", "--python", support.PYTHON,
+                      "--tracking-uri", self.tracking.uri, "--tracking-username", "env:TRACKING_USER",
+                      "--tracking-password", password, *more)
+
+    def deploy_with(self, name, *args, status=0, user="admin"):
+        return self.home.run("deploy", "models:/house@champion", "--deployer", name, "--model-name", "house",
+                             "--min-ready", "0", *args, status=status, env={"TRACKING_USER": user})
+
+    def test_name_password_and_certificate(self):
+        train(self.tracking.uri, self.home.folder, MLFLOW_TRACKING_USERNAME="admin",
+              MLFLOW_TRACKING_PASSWORD=self.secret, MLFLOW_TRACKING_SERVER_CERT_PATH=self.certificate)
+        ours = ["--tracking-ca-file", self.certificate]
+        self.register("right", "file:" + self.at("password"), *ours)
+        self.register("stranger", "file:" + self.at("password"))
+        self.register("wrong", "env:TRACKING_USER", *ours)
+        self.assertIn("certificate", self.deploy_with("stranger", "--dry-run", status=7).err)
+        self.assertIn("tracking_password", self.deploy_with("wrong", "--dry-run", status=4).err)
+        self.deploy_with("right", "--dry-run", status=4, user="nobody")
+        self.deploy_with("right", "--option", "registry_alias=serving")
+        answer = self.home.run("predict", self.service()["uuid"], "--data", ROWS).json
+        self.assertAlmostEqual(answer["predictions"][0], 80.0, places=6)
+        self.assertEqual(self.tracking.version_of("house", "serving"), 1)
+        # It is in no file of the home, and in no command line or environment of what it started.
+        found = subprocess.run(["grep", "-rl", self.secret, self.home.path], stdout=subprocess.PIPE,
+                               encoding="utf-8", timeout=support.SAFETY)
+        self.assertEqual((found.returncode, found.stdout), (1, ""))
+        for pid in self.home.processes():
+            for what in ("cmdline", "environ"):
+                with open("/proc/%d/%s" % (pid, what), "rb") as file:
+                    self.assertNotIn(self.secret.encode(), file.read())
+        self.home.run("served-models", "delete", self.service()["uuid"])
