@@ -99,6 +99,7 @@ static const struct option_spec delete_options[] = {
 static const struct option_spec log_options[] = {
     {"lines", 'n', "N", "how many of the last lines; default 100 (also: --tail)"},
     {"tail", 0, "N", "the same"},
+    {"follow", 'f', NULL, "and what comes, until it is deleted, or a signal"},
     {0},
 };
 
@@ -106,6 +107,7 @@ static const struct option_spec run_log_options[] = {
     {"step", 's', "NAME", "default: the last step that printed anything"},
     {"lines", 'n', "N", "how many of the last lines; default 100 (also: --tail)"},
     {"tail", 0, "N", "the same"},
+    {"follow", 'f', NULL, "and what comes, until the run has ended, or a signal"},
     {0},
 };
 

@@ -120,6 +120,8 @@ int cmd_run_logs(struct request *req, ctcd_error **err) {
     int rc = line_count(req, &lines);
     if (!rc)
         rc = ctcd_run_get(req->ctx, argument(req, 0), &run, err);
+    if (!rc && option(req, "follow"))
+        return follow_run(req, run, lines, err);
     if (!rc)
         rc = ctcd_run_logs(run, option(req, "step"), lines, &text, err);
     return print_text(rc, text);

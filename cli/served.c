@@ -306,6 +306,8 @@ int cmd_served_logs(struct request *req, ctcd_error **err) {
     int rc = line_count(req, &lines);
     if (!rc)
         rc = ctcd_service_get(req->ctx, argument(req, 0), &service, err);
+    if (!rc && option(req, "follow"))
+        return follow_service(req, service, lines, err);
     if (!rc)
         rc = ctcd_service_logs(service, lines, &text, err);
     return print_text(rc, text);

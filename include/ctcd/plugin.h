@@ -54,6 +54,11 @@ typedef struct ctcd_option_entry {
 /** The descriptor is ready. Runs from dispatch; may only touch the back end and wake its calls. */
 typedef void (*ctcd_ready_fn)(void *impl, int fd, uint32_t events);
 
+/** @name logs_since() flags. @{ */
+#define CTCD_LOGS_ENDED                                                                            \
+    0x1u /**< Another revision serves: a last line that has no end is given, too. */
+/** @} */
+
 /** @name remove() flags. @{ */
 #define CTCD_REMOVE_FORCE 0x1u /**< At once: no drain. */
 /** @} */
@@ -100,6 +105,12 @@ typedef struct ctcd_model_deployer_vtable {
     /** Optional: has this machine all that the back end needs to start servers? Changes nothing; fails with
         what is missing and what to do. */
     int (*examine)(void *impl, ctcd_call *call);
+    /** Optional: what the server has written since, in whole lines, and where that ends; only what is there
+        now, and not more than some 256 KiB. cursor: NULL = the last `lines` ones, "" = from the beginning
+        on, else what an earlier call gave for this revision (the back end's own notation, one line). */
+    int (*logs_since)(void *impl, ctcd_call *call, const ctcd_revision *revision,
+                      const char *cursor, int64_t lines, uint32_t flags, ctcd_text *out,
+                      ctcd_text *out_cursor);
 } ctcd_model_deployer_vtable;
 
 /**

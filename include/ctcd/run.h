@@ -129,6 +129,21 @@ CTCD_API int ctcd_run_format(const ctcd_run *run, const char *format, char **ret
 /** The last @p lines (1 to 10,000) that a step printed, without the last newline; owned. @param step NULL = the last step that printed anything. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_run_logs(ctcd_run *run, const char *step, int64_t lines, char **ret_text,
                            ctcd_error **err);
+/**
+ * What the run's steps have printed since an earlier call, as ctcd_service_logs_since(). One attempt after the
+ * other, in the order in which they began, each to its end: of steps that run side by side, the one that
+ * began later comes later.
+ *
+ * @param step    Only this one's attempts; NULL = all. Beginning in the middle of a run, the first that has
+ *                not ended, or where there is none the last that printed anything.
+ * @param cursor  NULL = the last @p lines (0 to 10,000) that this attempt has printed.
+ * @retval CTCD_NONE          Nothing more will come: the run has ended, and all was read. Outputs are untouched.
+ * @retval CTCD_E_NOT_FOUND   It has no such step, or was removed meanwhile.
+ * @retval CTCD_E_INVALID     The cursor is none of this run.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_run_logs_since(ctcd_run *run, const char *step, const char *cursor, int64_t lines,
+                                 char **ret_text, char **ret_cursor, ctcd_error **err);
 
 #ifdef __cplusplus
 }

@@ -179,6 +179,25 @@ CTCD_API int ctcd_service_predict_begin(ctcd_service *service, const char *input
 /** The last @p lines of the server's log (1 to 10,000), without the last newline; owned. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_service_logs(ctcd_service *service, int64_t lines, char **ret_text,
                                ctcd_error **err);
+/**
+ * What the server has written since an earlier call, in whole lines. Following a log needs no memory but the
+ * cursor: ask with NULL for the last lines, then with the cursor that came back; at once where there was
+ * something, else after a while (half a second). It goes on where the log is rotated and the server started
+ * anew, and, once another revision serves, with that one's log from its beginning, after the rest of the
+ * old one's. Never waits for something to be written.
+ *
+ * @param cursor      NULL = the last @p lines ones (0 to 10,000); else what an earlier call gave, of any
+ *                    context and process; @p lines is then not looked at.
+ * @param ret_text    Lines with their newlines, about 256 KiB at most; "" = nothing new. Owned.
+ * @param ret_cursor  For the next call; owned.
+ * @retval CTCD_NONE             Nothing more will come: the service was deleted. Outputs are untouched.
+ * @retval CTCD_E_NOT_FOUND      The same, without a cursor.
+ * @retval CTCD_E_NOT_SUPPORTED  The back end cannot.
+ * @retval CTCD_E_INVALID        The cursor is none of this service.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_service_logs_since(ctcd_service *service, const char *cursor, int64_t lines,
+                                     char **ret_text, char **ret_cursor, ctcd_error **err);
 
 #ifdef __cplusplus
 }

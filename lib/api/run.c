@@ -176,6 +176,22 @@ CTCD_API int ctcd_run_logs(ctcd_run *run, const char *step, int64_t lines, char 
     return gate_leave(&gate, rc);
 }
 
+CTCD_API int ctcd_run_logs_since(ctcd_run *run, const char *step, const char *cursor, int64_t lines,
+                                 char **ret_text, char **ret_cursor, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(run), err);
+    if (rc)
+        return rc;
+    rc = gate_need(&gate, "ret_text", ret_text, "ret_cursor", ret_cursor, NULL);
+    if (!rc)
+        rc = gate_optional_text(&gate, "cursor", cursor);
+    if (!rc && !cursor && (lines < 0 || lines > LOG_LINES_MOST))
+        rc = gate_invalid(&gate, "the number of lines must be 0 to %d", LOG_LINES_MOST);
+    if (!rc)
+        rc = run_logs_since(run, step, cursor, lines, ret_text, ret_cursor, err);
+    return gate_leave(&gate, rc);
+}
+
 /* ---- changing it ---- */
 
 #define CANCEL_TIMEOUT_MS 60000

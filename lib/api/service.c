@@ -1,6 +1,8 @@
 /* ctcd_service_*, ctcd_status_*: see <ctcd/service.h>. */
 #include "engine/service.h"
 
+#include <string.h>
+
 #include "api/gate.h"
 #include "core/service.h"
 #include "engine/deploy.h"
@@ -399,4 +401,42 @@ CTCD_API int ctcd_service_logs(ctcd_service *service, int64_t lines, char **ret_
         return gate_leave(&gate, rc);
     op_start(op, NULL);
     return gate_leave(&gate, text_of(&gate, op, ret_text));
+}
+
+/* The op's text is the cursor, a newline, and the text; the caller's are set once both are there. */
+static int split_cursor(struct gate *gate, char *both, char **ret_text, char **ret_cursor) {
+    char *end = strchr(both, '\n'), *text = end ? mem_copy_text(end + 1) : NULL;
+    if (!text) {
+        mem_free(both);
+        return error_nomem(gate->err);
+    }
+    *end = '\0';
+    *ret_text = text;
+    *ret_cursor = both;
+    return 0;
+}
+
+CTCD_API int ctcd_service_logs_since(ctcd_service *service, const char *cursor, int64_t lines,
+                                     char **ret_text, char **ret_cursor, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx_of(service), err);
+    if (rc)
+        return rc;
+    ctcd_op *op = NULL;
+    char *both = NULL;
+    rc = gate_need(&gate, "ret_text", ret_text, "ret_cursor", ret_cursor, NULL);
+    if (!rc)
+        rc = gate_optional_text(&gate, "cursor", cursor);
+    if (!rc && !cursor && (lines < 0 || lines > LOGS_MAX_LINES))
+        rc = gate_invalid(&gate, "the number of lines must be 0 to %d", LOGS_MAX_LINES);
+    if (!rc)
+        rc = gate_wait(&gate);
+    if (!rc)
+        rc = logs_since_new(gate.ctx, service->record.uuid, cursor, lines, LOGS_TIMEOUT_MS, &op,
+                            err);
+    if (rc)
+        return gate_leave(&gate, rc);
+    op_start(op, NULL);
+    rc = text_of(&gate, op, &both);
+    return gate_leave(&gate, rc ? rc : split_cursor(&gate, both, ret_text, ret_cursor));
 }

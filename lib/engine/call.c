@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-static const char *const METHOD_NAMES[] = {"open", "validate", "apply",    "observe", "remove",
-                                           "logs", "predict",  "announce", "examine"};
+static const char *const METHOD_NAMES[] = {
+    "open", "validate", "apply",    "observe", "remove",
+    "logs", "predict",  "announce", "examine", "following of logs"};
 
 /* ---- the end ---- */
 
@@ -114,6 +115,9 @@ static int enter_method(ctcd_call *call) {
         return t->announce(impl, call, a->revision);
     case CALL_EXAMINE:
         return t->examine(impl, call);
+    case CALL_LOGS_SINCE:
+        return t->logs_since(impl, call, a->revision, a->cursor, a->lines, a->flags, a->text,
+                             a->place);
     }
     return CTCD_E_PLUGIN;
 }
@@ -214,7 +218,8 @@ static void call_enter(struct loop_task *task) {
 int call_supported(const struct backend *backend, enum call_method method, ctcd_error **err) {
     const ctcd_model_deployer_vtable *t = &backend->flavor->table;
     if ((method == CALL_LOGS && !t->logs) || (method == CALL_PREDICT && !t->predict) ||
-        (method == CALL_ANNOUNCE && !t->announce) || (method == CALL_EXAMINE && !t->examine))
+        (method == CALL_ANNOUNCE && !t->announce) || (method == CALL_EXAMINE && !t->examine) ||
+        (method == CALL_LOGS_SINCE && !t->logs_since))
         return error_set(err, CTCD_E_NOT_SUPPORTED, NULL, "the back end %s has no %s",
                          backend->flavor->name, METHOD_NAMES[method]);
     return 0;

@@ -25,6 +25,7 @@ enum call_method {
     CALL_PREDICT,
     CALL_ANNOUNCE,
     CALL_EXAMINE,
+    CALL_LOGS_SINCE,
 };
 
 /* What a look found. Owned texts, NULL = nothing was said. */
@@ -64,10 +65,12 @@ void revision_done(struct ctcd_revision *revision);
 struct call_args {
     struct ctcd_revision *revision;       /* borrowed until the call has ended */
     struct ctcd_observation *observation; /* CALL_OBSERVE: filled; borrowed likewise */
-    struct ctcd_text *text;               /* CALL_LOGS, CALL_PREDICT */
+    struct ctcd_text *text;               /* CALL_LOGS, CALL_LOGS_SINCE, CALL_PREDICT */
+    struct ctcd_text *place;              /* CALL_LOGS_SINCE: the new cursor */
+    const char *cursor;                   /* CALL_LOGS_SINCE: borrowed likewise; may be NULL */
     const char *body;                     /* CALL_PREDICT; copied */
-    int64_t lines;                        /* CALL_LOGS */
-    uint32_t flags;                       /* CALL_REMOVE */
+    int64_t lines;                        /* CALL_LOGS, CALL_LOGS_SINCE */
+    uint32_t flags;                       /* CALL_REMOVE, CALL_LOGS_SINCE */
 };
 
 /* deadline: monotonic ms; INT64_MAX is not allowed. CTCD_E_NOT_SUPPORTED: the back end has no such method. */

@@ -1,4 +1,5 @@
 /* Ops that ask the revision that serves for a text: predictions and logs (service.h). */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,11 @@ struct ask {
     struct ctcd_revision revision;
     struct ctcd_text answer;
     ctcd_call *call;
+
+    /* of a log that is followed: "REVISION:" and what the back end gave for it */
+    char *cursor; /* NULL = the last lines */
+    struct ctcd_text place;
+    int64_t asked, serving; /* numbers of revisions: the log's, and the one whose turn is next */
 };
 
 /* For logs the newest will do: a first deploy that failed has a log, too. */
@@ -30,21 +36,62 @@ static int load_revision(struct ask *a, struct store_revision *ret) {
                      "the service of %s has no revision that ever served", service->model);
 }
 
+/* The rest of the log that was read until now comes before that of the revision that serves. */
+static int choose_revision(struct ask *a, struct store_revision *record, const char **ret_cursor,
+                           uint32_t *ret_flags) {
+    int end = 0;
+    a->serving = a->asked = record->number;
+    if (!a->cursor)
+        return 0;
+    if (sscanf(a->cursor, "%18" SCNd64 ":%n", &a->asked, &end) != 1 || !end || a->asked < 1)
+        return error_set(OP_ERR(&a->op), CTCD_E_INVALID, NULL, "this is no cursor of a log: %s",
+                         a->cursor);
+    *ret_cursor = a->cursor + end;
+    if (a->asked == a->serving)
+        return 0;
+    struct store_revision before = {0};
+    int rc = store_revision_get(a->op.ctx->store, a->uuid, a->asked, &before, NULL);
+    if (rc == CTCD_E_NOT_FOUND) {
+        a->asked = a->serving;
+        *ret_cursor = "";
+        return 0;
+    }
+    if (rc)
+        return rc == CTCD_E_NOMEM ? error_nomem(OP_ERR(&a->op)) : rc;
+    store_revision_done(record);
+    *record = before;
+    *ret_flags = CTCD_LOGS_ENDED;
+    return 0;
+}
+
 static int begin(struct ask *a) {
     ctcd_context *ctx = a->op.ctx;
     ctcd_error **err = OP_ERR(&a->op);
     _cleanup_(store_revision_done) struct store_revision record = {0};
+    const char *cursor = NULL;
+    uint32_t flags = 0;
     int rc = service_load(ctx, a->uuid, &a->service, err);
+    if (rc == CTCD_E_NOT_FOUND && a->cursor) {
+        error_done(err);
+        return CTCD_NONE;
+    }
     if (!rc)
         rc = load_revision(a, &record);
+    if (!rc && a->method == CALL_LOGS_SINCE)
+        rc = choose_revision(a, &record, &cursor, &flags);
     if (!rc)
         rc = backend_get(ctx, a->service->record.deployer, &a->backend, err);
     if (!rc)
         rc = revision_load(ctx, a->backend, &record, a->service->record.model, &a->revision, err);
     if (rc)
         return rc;
-    struct call_args args = {
-        .revision = &a->revision, .text = &a->answer, .body = a->body, .lines = a->lines};
+    struct call_args args = {.revision = &a->revision,
+                             .text = &a->answer,
+                             .place = &a->place,
+                             .body = a->body,
+                             .cursor = cursor,
+                             .lines = a->lines,
+                             .flags = flags};
     return call_start(&a->op, a->backend, a->method, &args, a->op.deadline, &a->call);
 }
 
@@ -54,6 +101,14 @@ static void text_of_bytes(struct buf *bytes) {
         *nul = '?';
     if (bytes->text)
         text_make_utf8(bytes->text);
+}
+
+/* The next cursor, a newline, and the text. */
+static char *with_cursor(struct ask *a, const char *text) {
+    bool over = !*text && a->asked != a->serving; /* all of the old log was read */
+    text_of_bytes(&a->place.buf);
+    const char *place = over || !a->place.buf.text ? "" : a->place.buf.text;
+    return mem_text("%" PRId64 ":%s\n%s", over ? a->serving : a->asked, place, text);
 }
 
 static int ask_step(ctcd_op *op) {
@@ -79,6 +134,11 @@ static int ask_step(ctcd_op *op) {
         return rc;
     text_of_bytes(&a->answer.buf);
     char *text = buf_steal(&a->answer.buf);
+    if (text && a->method == CALL_LOGS_SINCE) {
+        char *both = with_cursor(a, text);
+        mem_free(text);
+        text = both;
+    }
     if (!text)
         return error_nomem(OP_ERR(op));
     op_set_result(op, OP_TEXT, text);
@@ -91,8 +151,10 @@ static void ask_done(ctcd_op *op) {
     object_done(&a->service);
     revision_done(&a->revision);
     buf_done(&a->answer.buf);
+    buf_done(&a->place.buf);
     mem_free(a->body);
-    a->body = NULL;
+    mem_free(a->cursor);
+    a->body = a->cursor = NULL;
 }
 
 static const struct op_kind PREDICT = {.name = "predict", .step = ask_step, .done = ask_done};
@@ -133,4 +195,19 @@ int logs_new(ctcd_context *ctx, const char *uuid, int64_t lines, int64_t timeout
     if (!rc)
         ((struct ask *)*ret)->lines = lines;
     return rc;
+}
+
+int logs_since_new(ctcd_context *ctx, const char *uuid, const char *cursor, int64_t lines,
+                   int64_t timeout_ms, ctcd_op **ret, ctcd_error **err) {
+    char *copy = mem_copy_text(cursor); /* NULL stays NULL */
+    if (cursor && !copy)
+        return error_nomem(err);
+    int rc = make(ctx, &LOGS, CALL_LOGS_SINCE, uuid, timeout_ms, ret, err);
+    if (rc) {
+        mem_free(copy);
+        return rc;
+    }
+    ((struct ask *)*ret)->cursor = copy;
+    ((struct ask *)*ret)->lines = lines;
+    return 0;
 }

@@ -43,6 +43,9 @@ int run_list(ctcd_context *ctx, const char *pipeline, const char *schedule, int6
              int64_t offset, ctcd_list **ret, ctcd_error **err);
 /* The last lines of a step's log; step NULL = the last step that printed anything. */
 int run_logs(ctcd_run *run, const char *step, int64_t lines, char **ret, ctcd_error **err);
+/* What was printed since the cursor (NULL = the last lines), see <ctcd/run.h>. CTCD_NONE: all was read. */
+int run_logs_since(ctcd_run *run, const char *step, const char *cursor, int64_t lines,
+                   char **ret_text, char **ret_cursor, ctcd_error **err);
 
 /* ---- carrying out ---- */
 

@@ -1,9 +1,7 @@
-/* Snapshots of runs (run.h): a record with its steps, outputs and decisions; lists and logs. */
+/* Snapshots of runs (run.h): a record with its steps, outputs and decisions; lists. */
 #include <string.h>
 
 #include "engine/run.h"
-#include "io/file.h"
-#include "io/log.h"
 
 static void run_free(void *object) {
     ctcd_run *run = object;
@@ -231,28 +229,4 @@ int run_list(ctcd_context *ctx, const char *pipeline, const char *schedule, int6
     }
     *ret = mem_steal(&list);
     return 0;
-}
-
-int run_logs(ctcd_run *run, const char *step, int64_t lines, char **ret, ctcd_error **err) {
-    if (step && !step_named(run, step))
-        return error_set(err, CTCD_E_NOT_FOUND, "see: ctcd run describe RUN",
-                         "the run %s has no step \"%s\"", run->record.name, step);
-    for (size_t i = run->step_count; i-- > 0;) {
-        const struct run_step *s = &run->steps[i];
-        if (step ? strcmp(s->name, step) != 0 : !s->last.name || !s->last.log[0])
-            continue;
-        _cleanup_(mem_free_ptr) char *text = NULL;
-        int rc = s->last.name && s->last.log[0] && file_exists(s->last.log)
-                     ? log_last_lines(s->last.log, (size_t)lines, LOG_MOST_BYTES, &text, err)
-                     : 0;
-        if (rc)
-            return rc;
-        if (text && (step || text[0])) {
-            *ret = mem_steal(&text);
-            return 0;
-        }
-        if (step)
-            break;
-    }
-    return (*ret = mem_copy_text("")) ? 0 : error_nomem(err);
 }

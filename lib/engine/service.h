@@ -65,5 +65,9 @@ int predict_new(ctcd_context *ctx, const char *uuid, const char *input, int64_t 
                 ctcd_op **ret, ctcd_error **err);
 int logs_new(ctcd_context *ctx, const char *uuid, int64_t lines, int64_t timeout_ms, ctcd_op **ret,
              ctcd_error **err);
+/* cursor NULL = the last lines. The text is the next cursor, a newline, and what was written. The op ends with
+   CTCD_NONE where the service was deleted. */
+int logs_since_new(ctcd_context *ctx, const char *uuid, const char *cursor, int64_t lines,
+                   int64_t timeout_ms, ctcd_op **ret, ctcd_error **err);
 
 #endif

@@ -179,7 +179,7 @@ static inline int doors_of_services(const struct things *t, int expected, int *r
     ctcd_status *status = NULL;
     ctcd_list *list = NULL;
     ctcd_op *op = NULL;
-    char *text = NULL;
+    char *text = NULL, *cursor = NULL;
     KNOCK(ctcd_service_get(t->context, ctcd_service_uuid(s), &found, &e));
     KNOCK(ctcd_service_find(t->context, NULL, NULL, NULL, NULL, &list, &e));
     KNOCK(ctcd_service_format(s, "json", &text, &e));
@@ -196,7 +196,8 @@ static inline int doors_of_services(const struct things *t, int expected, int *r
     KNOCK(ctcd_service_predict(s, "[[1]]", 10, &text, &e));
     KNOCK(ctcd_service_predict_begin(s, "[[1]]", 10, &op, &e));
     KNOCK(ctcd_service_logs(s, 10, &text, &e));
-    wrong += found || list || op || status || text;
+    KNOCK(ctcd_service_logs_since(s, NULL, 10, &text, &cursor, &e));
+    wrong += found || list || op || status || text || cursor;
     *ret_knocks += knocks;
     return wrong;
 }
@@ -209,7 +210,7 @@ static inline int doors_of_pipelines(const struct things *t, int expected, int *
     ctcd_run *run = NULL;
     ctcd_list *list = NULL;
     ctcd_op *op = NULL;
-    char *text = NULL, zoned[32] = "";
+    char *text = NULL, *cursor = NULL, zoned[32] = "";
     int64_t when = 0;
     KNOCK(ctcd_pipeline_load(c, "/nowhere", &pipeline, &e));
     KNOCK(ctcd_pipeline_parse(c, "pipeline: p", NULL, &pipeline, &e));
@@ -223,6 +224,7 @@ static inline int doors_of_pipelines(const struct things *t, int expected, int *
     KNOCK(ctcd_run_list(c, NULL, NULL, 10, 0, &list, &e));
     KNOCK(ctcd_run_format(t->run, "json", &text, &e));
     KNOCK(ctcd_run_logs(t->run, NULL, 10, &text, &e));
+    KNOCK(ctcd_run_logs_since(t->run, NULL, NULL, 10, &text, &cursor, &e));
     KNOCK(ctcd_schedule_new_interval(c, 1000, &schedule, &e));
     KNOCK(ctcd_schedule_new_cron(c, "@daily", NULL, NULL, 0, &schedule, &e));
     KNOCK(ctcd_schedule_set_timezone(t->schedule, "UTC", &e));
@@ -238,7 +240,7 @@ static inline int doors_of_pipelines(const struct things *t, int expected, int *
     KNOCK(ctcd_schedule_list(c, &list, &e));
     KNOCK(ctcd_schedule_delete(t->schedule, &e));
     KNOCK(ctcd_schedule_format(t->schedule, "json", &text, &e));
-    wrong += pipeline || schedule || run || list || op || text || when || zoned[0];
+    wrong += pipeline || schedule || run || list || op || text || cursor || when || zoned[0];
     *ret_knocks += knocks;
     return wrong;
 }
@@ -266,6 +268,6 @@ static inline int doors(const struct things *t, int expected, int *ret_knocks) {
            doors_of_services(t, expected, ret_knocks) + doors_of_pipelines(t, expected, ret_knocks);
 }
 
-#define DOORS 89
+#define DOORS 91
 
 #endif

@@ -198,6 +198,8 @@ START_TEST(a_method_that_is_missing_is_not_supported) {
     ctcd_service *service = fake_deploy("digits", "here");
     fails(ctcd_service_logs(service, 10, &text, &err), CTCD_E_NOT_SUPPORTED);
     ck_assert_has(ctcd_error_message(err), "logs");
+    fails(ctcd_service_logs_since(service, NULL, 10, &text, &text, &err), CTCD_E_NOT_SUPPORTED);
+    ck_assert_has(ctcd_error_message(err), "following of logs");
     fails(ctcd_service_predict(service, "[[1]]", LONG_MS, &text, &err), CTCD_E_NOT_SUPPORTED);
     ck_assert_has(ctcd_error_message(err), "predict");
     ck_assert_ptr_null(text);

@@ -167,6 +167,47 @@ START_TEST(runs_are_found_listed_and_printed) {
 }
 END_TEST
 
+START_TEST(logs_are_followed_from_attempt_to_attempt) {
+    ctcd_run *made =
+        run_text("pipeline: p\nsteps:\n"
+                 "  one: {command: [sh, -c, 'echo $CTCD_ATTEMPT; [ $CTCD_ATTEMPT = 2 ]'],\n"
+                 "        retries: {max: 1, delay: 1ms}}\n"
+                 "  quiet: {command: [\"true\"], after: [one]}\n"
+                 "  two: {command: [sh, -c, 'printf end'], after: [quiet]}\n",
+                 0);
+    /* From the beginning on: what a cursor says that was given before anything had begun. */
+    const char *const texts[] = {"1\n", "2\n", "end\n"};
+    char *cursor = strdup("0::"), *text = NULL, *next = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        ok(ctcd_run_logs_since(made, NULL, cursor, 0, &text, &next, &err));
+        ck_assert_str_eq(text, texts[i]);
+        ctcd_free(text);
+        free(cursor);
+        cursor = strdup(next);
+        ctcd_free(next);
+    }
+    text = next = NULL;
+    ck_assert_int_eq(ctcd_run_logs_since(made, NULL, cursor, 0, &text, &next, &err), CTCD_NONE);
+    ok(ctcd_run_logs_since(made, "one", NULL, 1, &text, &next, &err));
+    ck_assert_str_eq(text, "2\n");
+    ctcd_free(text);
+    ctcd_free(next);
+    text = next = NULL;
+    static const char *const bad[] = {"",       "x",        "1",    "1:x:one",
+                                      "7::one", "1::three", "-1::", "\xff"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        fails(ctcd_run_logs_since(made, NULL, bad[i], 0, &text, &next, &err), CTCD_E_INVALID);
+    fails(ctcd_run_logs_since(made, "two", cursor + 0, -1, &text, NULL, &err), CTCD_E_INVALID);
+    fails(ctcd_run_logs_since(made, "one", cursor, 0, &text, &next, &err), CTCD_E_INVALID);
+    fails(ctcd_run_logs_since(made, NULL, NULL, -1, &text, &next, &err), CTCD_E_INVALID);
+    fails(ctcd_run_logs_since(made, "for", NULL, 1, &text, &next, &err), CTCD_E_NOT_FOUND);
+    fails(ctcd_run_logs_since(NULL, NULL, NULL, 1, &text, &next, &err), CTCD_E_INVALID);
+    ck_assert(!text && !next);
+    free(cursor);
+    drop(made);
+}
+END_TEST
+
 START_TEST(logs_are_asked_by_step) {
     ctcd_run *made =
         run_text("pipeline: p\nsteps:\n"
@@ -657,7 +698,8 @@ END_TEST
 
 SUITE_MAIN_WITH("run", stand_in_begin, stand_in_end, a_run_is_recorded,
                 runs_are_found_listed_and_printed, logs_are_asked_by_step,
-                a_step_finds_its_surroundings, a_file_in_the_artifacts_folder_is_kept_by_its_path,
+                logs_are_followed_from_attempt_to_attempt, a_step_finds_its_surroundings,
+                a_file_in_the_artifacts_folder_is_kept_by_its_path,
                 a_failed_step_fails_the_run_and_skips_what_follows,
                 outputs_are_what_the_step_declares, a_step_that_fails_may_be_tried_again,
                 how_a_step_ended_is_told, a_run_tells_how_it_goes, a_cancelled_run_ends_its_step,

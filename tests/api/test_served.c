@@ -607,6 +607,90 @@ START_TEST(logs_are_the_last_lines) {
 }
 END_TEST
 
+/* What comes after the cursor, until there is nothing more just now. Owned; the cursor is replaced. */
+static char *log_since(ctcd_service *service, char **cursor) {
+    char *all = strdup("");
+    for (bool more = true; more;) {
+        char *text = NULL, *next = NULL, *longer = NULL;
+        ok(ctcd_service_logs_since(service, *cursor, 0, &text, &next, &err));
+        more = *text != '\0';
+        ck_assert_int_ge(asprintf(&longer, "%s%s", all, text), 0);
+        free(all);
+        all = longer;
+        ctcd_free(text);
+        ctcd_free(*cursor);
+        *cursor = next;
+    }
+    return all;
+}
+
+START_TEST(logs_are_followed) {
+    ctcd_service *service = deploy("digits", a_model("1", "chatty 3\n"));
+    char *text = NULL, *cursor = NULL;
+    ok(ctcd_service_logs_since(service, NULL, 1, &text, &cursor, &err));
+    ck_assert_str_eq(text, "INFO:     Application startup complete.\n");
+    ctcd_free(text);
+    text = log_since(service, &cursor);
+    ck_assert_str_eq(text, "");
+    free(text);
+    /* A replace: the rest of the old one's log, then the new one's from its beginning. */
+    ctcd_service *after = deploy("digits", a_model("2", "chatty 3\n"));
+    ck_assert_str_eq(ctcd_service_uuid(after), ctcd_service_uuid(service));
+    drop(after);
+    text = log_since(service, &cursor);
+    char *new_one = log_since(service, &cursor); /* the first one ends with the old log's end */
+    ck_assert_ptr_null(strstr(text, "revision 2"));
+    ck_assert_int_eq(strncmp(new_one, "---- ctcd: revision 2, start 1, ", 32), 0);
+    ck_assert_has(new_one, "loading part 1 of the model\n");
+    ck_assert_ptr_null(strstr(new_one, "revision 1"));
+    free(text);
+    free(new_one);
+    /* A start of the same revision goes on in the same log. */
+    ok(ctcd_service_stop(service, LONG_MS, &err));
+    ok(ctcd_service_start(service, LONG_MS, &err));
+    text = log_since(service, &cursor);
+    ck_assert_has(text, "Finished server process");
+    ck_assert_has(text, "---- ctcd: revision 2, start 2, ");
+    free(text);
+    /* The cursor is all that is needed: of another handle, context, process. */
+    ctcd_service *again = get(ctcd_service_uuid(service));
+    text = log_since(again, &cursor);
+    ck_assert_str_eq(text, "");
+    free(text);
+    drop(again);
+    /* Deleted: for who has read it there is no more, for others no such service. */
+    char *none = NULL, *next = NULL;
+    ok(ctcd_service_delete(service, 0, LONG_MS, &err));
+    ck_assert_int_eq(ctcd_service_logs_since(service, cursor, 0, &none, &next, &err), CTCD_NONE);
+    ck_assert_ptr_null(err);
+    fails(ctcd_service_logs_since(service, NULL, 1, &none, &next, &err), CTCD_E_NOT_FOUND);
+    ck_assert(!none && !next);
+    drop(service);
+    ctcd_free(cursor);
+}
+END_TEST
+
+START_TEST(wrong_cursors_are_refused) {
+    ctcd_service *service = deploy("digits", a_model("1", ""));
+    char *text = NULL, *next = NULL;
+    static const char *const bad[] = {"", "x", "1", ":", "0:", "-1:", "1:x", "1:1.2", "\xff"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        fails(ctcd_service_logs_since(service, bad[i], 0, &text, &next, &err), CTCD_E_INVALID);
+    fails(ctcd_service_logs_since(service, NULL, -1, &text, &next, &err), CTCD_E_INVALID);
+    fails(ctcd_service_logs_since(service, NULL, 10001, &text, &next, &err), CTCD_E_INVALID);
+    fails(ctcd_service_logs_since(service, NULL, 1, NULL, &next, &err), CTCD_E_INVALID);
+    fails(ctcd_service_logs_since(service, NULL, 1, &text, NULL, &err), CTCD_E_INVALID);
+    fails(ctcd_service_logs_since(NULL, NULL, 1, &text, &next, &err), CTCD_E_INVALID);
+    ck_assert(!text && !next);
+    /* A revision that is not there any more: from the beginning of the one that serves. */
+    ok(ctcd_service_logs_since(service, "77:", 0, &text, &next, &err));
+    ck_assert_int_eq(strncmp(text, "---- ctcd: revision 1, ", 23), 0);
+    ctcd_free(text);
+    ctcd_free(next);
+    drop(service);
+}
+END_TEST
+
 START_TEST(nothing_is_asked_of_nobody) {
     ck_assert_str_eq(ctcd_service_uuid(NULL), "");
     ck_assert_str_eq(ctcd_service_deployer(NULL), "");
@@ -650,4 +734,4 @@ SUITE_MAIN_WITH("served", stand_in_begin, stand_in_end, a_service_is_found_by_a_
                 rows_come_in_many_shapes, wrong_input_is_the_callers_fault,
                 what_a_server_does_wrong_has_its_code, a_back_end_says_what_is_behind_an_error,
                 a_slow_answer_ends_with_the_time, large_answers_come_whole, logs_are_the_last_lines,
-                nothing_is_asked_of_nobody)
+                logs_are_followed, wrong_cursors_are_refused, nothing_is_asked_of_nobody)

@@ -456,6 +456,12 @@ static int look_at_runs(void) {
         made(text, ctcd_run_logs(run, "train", 10, &text, &err))) {
         expect(strcmp(text, "trained") == 0);
         ctcd_free(text);
+        char *cursor = NULL;
+        if (made(cursor, ctcd_run_logs_since(run, "train", NULL, 10, &text, &cursor, &err))) {
+            expect(strcmp(text, "trained\n") == 0);
+            ctcd_free(text);
+            ctcd_free(cursor);
+        }
         expect(ctcd_list_count(list) == 1 && ctcd_list_count(pipelines) == 1);
         expect(strstr(ctcd_run_step_outputs(run, 0), "0.95") != NULL);
         expect(strstr(ctcd_run_step_outputs(run, 1), "promote") != NULL);
@@ -606,6 +612,17 @@ static int serve(void) {
         if (made(text, ctcd_service_logs(service, 100, &text, &err))) {
             expect(strstr(text, "Application startup complete") != NULL);
             ctcd_free(text);
+            char *cursor = NULL, *next = NULL;
+            if (made(cursor, ctcd_service_logs_since(service, NULL, 1, &text, &cursor, &err))) {
+                expect(strstr(text, "Application startup complete") != NULL);
+                ctcd_free(text);
+                if (made(next, ctcd_service_logs_since(service, cursor, 1, &text, &next, &err))) {
+                    expect(!*text);
+                    ctcd_free(text);
+                    ctcd_free(next);
+                }
+                ctcd_free(cursor);
+            }
             (void)done(ctcd_service_delete(service, 0, LONG_MS, &err));
         }
     }

@@ -20,7 +20,7 @@
        big BYTES          predictions of about BYTES            hang-up        closes instead of an answer
        ignore-term        SIGTERM does nothing                  fork-child     leaves a process behind (it
        stderr TEXT        said before it ends by itself                        heeds ignore-term, too)
-       chatty N           N lines of output at the start
+       chatty N           N lines of output at the start    log N          N numbered ones for each prediction
 
    SIGTERM ends it as uvicorn ends: no new connections, open requests are answered, then it dies of the
    signal (with several workers: exit status 0). */
@@ -83,7 +83,7 @@ static struct model {
 } model;
 
 static struct behaviour {
-    int64_t ready_after, exit_after, slow, big, chatty;
+    int64_t ready_after, exit_after, slow, big, chatty, log;
     int exit_code, exit_after_code, signal, status;
     bool deaf, unready, silent, die_on_predict, garbage, hang_up, ignore_term, fork_child;
     char last_words[512];
@@ -131,6 +131,8 @@ static void read_behaviour_line(struct behaviour *b, const char *line) {
         b->big = number;
     else if (strcmp(word, "chatty") == 0)
         b->chatty = number;
+    else if (strcmp(word, "log") == 0)
+        b->log = number;
     else if (strcmp(word, "stderr") == 0)
         (void)snprintf(b->last_words, sizeof b->last_words, "%s", rest);
     else
@@ -337,7 +339,16 @@ static void answer_error(struct connection *c, int status, const char *message) 
     answer_text(c, status, "application/json", text);
 }
 
+/* Numbered through, so that a test sees whether one is missing. */
+static void write_log(int64_t count) {
+    static long long entry;
+    for (int64_t i = 0; i < count; i++)
+        (void)printf("entry %08lld of this log\n", ++entry);
+    (void)fflush(stdout);
+}
+
 static void predict(struct connection *c, const char *body, const char *type) {
+    write_log(behaviour.log);
     if (behaviour.die_on_predict) {
         last_words();
         _exit(9);

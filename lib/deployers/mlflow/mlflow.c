@@ -231,6 +231,29 @@ static int logs(void *impl, ctcd_call *call, const ctcd_revision *revision, int6
     return ctcd_text_add(out, text, strlen(text));
 }
 
+static int logs_since(void *impl, ctcd_call *call, const ctcd_revision *revision,
+                      const char *cursor, int64_t lines, uint32_t flags, ctcd_text *out,
+                      ctcd_text *out_cursor) {
+    (void)impl;
+    _cleanup_(mem_free_ptr) char *path = mlflow_file(revision, "log");
+    _cleanup_(mem_free_ptr) char *text = NULL;
+    _cleanup_(error_done) ctcd_error *err = NULL;
+    bool ended = flags & CTCD_LOGS_ENDED;
+    struct log_place place;
+    char told[LOG_PLACE_SIZE];
+    if (!path)
+        return CTCD_E_NOMEM;
+    if (cursor && !log_place_from_text(cursor, &place))
+        return ctcd_call_fail(call, CTCD_E_INVALID, "this is no place in a log", NULL);
+    int rc = cursor ? log_go_on(path, ended, &place, &text, &err)
+                    : log_begin(path, (size_t)lines, ended, &place, &text, &err);
+    if (rc)
+        return mlflow_fail(call, rc, &err);
+    log_place_to_text(&place, told);
+    rc = ctcd_text_add(out, text, strlen(text));
+    return rc ? rc : ctcd_text_add(out_cursor, told, strlen(told));
+}
+
 const ctcd_model_deployer_vtable MLFLOW_DEPLOYER = {
     .size = sizeof(ctcd_model_deployer_vtable),
     .abi = CTCD_PLUGIN_ABI,
@@ -244,6 +267,7 @@ const ctcd_model_deployer_vtable MLFLOW_DEPLOYER = {
     .observe = mlflow_observe,
     .remove = mlflow_remove,
     .logs = logs,
+    .logs_since = logs_since,
     .predict = mlflow_predict,
     .announce = mlflow_announce,
     .examine = mlflow_examine,
