@@ -39,9 +39,9 @@ static const ctcd_option_entry component_options[] = {
 static const ctcd_option_entry deployment_options[] = {
     {"workers", "integer", "1", "Processes that serve the model, 1 to 64.", 0, 0},
     {"env_manager", "choice:local|virtualenv", NULL,
-     "Whose Python serves: the deployer's (local), or that of `virtualenv`.", 0, 0},
+     "Whose Python serves: the deployer's, or that of `virtualenv`.", 0, 0},
     {"virtualenv", "path", NULL,
-     "The model's own environment: a folder made by python3 -m venv, with MLflow in it.", 0, 0},
+     "The model's own environment, made by python3 -m venv, with MLflow in it.", 0, 0},
     {"request_timeout", "duration", "60s", "How long the server lets a prediction take.", 0, 0},
     {"input_example", "boolean", "true", "First ask the new server the model's own input example.",
      0, 0},
