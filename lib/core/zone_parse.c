@@ -52,12 +52,10 @@ static bool take_block(const unsigned char **at, const unsigned char *end, size_
     return true;
 }
 
-/* What lies between two line feeds at the end; "" where there is none. */
+/* What lies between the two line feeds at the end. */
 static bool take_footer(const unsigned char *at, const unsigned char *end, char out[64]) {
-    out[0] = 0;
-    if (at == end)
-        return true;
-    const unsigned char *close = *at == '\n' ? memchr(at + 1, '\n', (size_t)(end - at - 1)) : NULL;
+    const unsigned char *close =
+        at < end && *at == '\n' ? memchr(at + 1, '\n', (size_t)(end - at - 1)) : NULL;
     if (!close || close - at > 63 || memchr(at, 0, (size_t)(close - at)))
         return false;
     memcpy(out, at + 1, (size_t)(close - at - 1));
