@@ -203,7 +203,7 @@ CLI_PY := $(sort $(wildcard tests/cli/test_*.py))
 BENCH_PY := $(sort $(wildcard bench/bench_*.py))
 FUZZ_PY := $(sort $(wildcard tests/fuzz/fuzz_*.py))
 FUZZ_SECONDS ?= 30
-QUIET_PY := tests/cli/test_many.py tests/cli/test_kills.py
+QUIET_PY := tests/cli/test_many.py tests/cli/test_kills.py tests/cli/test_cron.py tests/cli/test_cron_oracle.py
 QUIET_C := $(BUILD)/test/test_host_loop
 RESULTS ?= $(BUILD)/test/results
 JOBS ?= 2
@@ -236,7 +236,7 @@ check-fault: check-deps ## fault injection
 check-cli: check-venv ## the command, from outside
 	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 600 --python $(PYTHON) cli $(CLI_PY) && [ $$built = 0 ]
 check-quiet: check-venv ## bounds on time, on a machine that does nothing else
-	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 600 --jobs 1 --quiet-machine --python $(PYTHON) quiet $(QUIET_PY) $(QUIET_C) && [ $$built = 0 ]
+	+@$(SUBMAKE) -k all tests; built=$$?; $(RUN) --timeout 1800 --jobs 1 --quiet-machine --python $(PYTHON) quiet $(QUIET_PY) $(QUIET_C) && [ $$built = 0 ]
 check-bench: check-venv
 	@$(DEPS) bench
 	+@$(SUBMAKE) all; built=$$?; $(RUN) --timeout 900 --jobs 1 --python $(PYTHON) bench $(BENCH_PY) && [ $$built = 0 ]
