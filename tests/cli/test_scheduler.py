@@ -62,6 +62,68 @@ class Fires(SchedulingCase):
                                  [second, first, self.home.path, "seed", names[1], first, second, "default"]])
 
 
+class Cron(SchedulingCase):
+    """The same with a cron expression, by the clock on a wall that goes 20 minutes and 45 apart from UTC."""
+
+    SCHEDULE = "cron: '*/20 * * * *', timezone: Asia/Kathmandu, start: now, end: +2h, catchup: %s, overlap: buffer_all"
+
+    def minutes(self, *which):
+        return [(m, "completed") for m in which]
+
+    def test_missed_and_on_time(self):
+        """In Nepal it is 05:45 when this begins: 06:00 is 15 minutes later. Down from then until 35 minutes later."""
+        for catchup, runs, drops in [("all", (15, 35, 55), {}), ("latest", (55,), {15: "coalesced", 35: "coalesced"}),
+                                     ("skip", (), {15: "missed", 35: "missed", 55: "missed"})]:
+            with self.subTest(catchup):
+                self.start = self.clock.wall
+                self.create(self.pipeline(name=catchup, schedule=self.SCHEDULE % catchup))
+                before = self.query("SELECT count(*) FROM runs")[0][0]
+                self.clock.to(self.start + 60 * MINUTE)
+                process = self.daemon("--until-idle")
+                self.wait_query(self.clock.wall, "SELECT last_processed_ms FROM schedules WHERE name = ?", catchup)
+                self.wait_ended(before + len(runs))
+                for done, minute in enumerate((75, 95, 115), 1):
+                    self.clock.to(self.start + minute * MINUTE)
+                    self.wait_ended(before + len(runs) + done)
+                self.clock.to(self.start + 120 * MINUTE)
+                self.assertEqual(process.wait(support.SAFETY), 0, self.said())
+                self.assertEqual(self.runs(catchup), self.minutes(*runs, 75, 95, 115))
+                self.assertEqual(self.drops(catchup), sorted(drops.items()))
+                self.clock.to(self.start + 24 * 60 * MINUTE)
+        self.check_once()
+
+    def test_what_is_shown(self):
+        said = self.home.run("schedule", "create", self.pipeline(name="nightly", schedule=self.SCHEDULE % "all")).out
+        self.assertIn("nightly: at */20 * * * * Asia/Kathmandu.", said)
+        said = self.home.run("schedule", "describe", "nightly").out
+        self.assertRegex(said, r"(?m)^CRON +\*/20 \* \* \* \*$")
+        self.assertRegex(said, r"(?m)^DIALECT +vixie$")
+        self.assertRegex(said, r"(?m)^TIMEZONE +Asia/Kathmandu$")
+        self.assertNotIn("EVERY", said)
+        self.assertRegex(self.home.run("schedule", "list").out, r"(?m)^nightly +nightly +\*/20 \* \* \* \* Asia/Kathmandu +")
+        record = self.home.json("schedule", "describe", "nightly")
+        self.assertEqual([record[k] for k in ("cron", "timezone", "dialect", "seconds", "year")],
+                         ["*/20 * * * *", "Asia/Kathmandu", "vixie", False, False])
+
+    def test_a_step_knows_its_times(self):
+        script = 'echo "$CTCD_NOMINAL_TIME $CTCD_PREVIOUS_NOMINAL_TIME" >>"$NOTES.times"\n' + self.OUTPUT
+        self.create(self.pipeline(steps=self.step("train", script, "outputs: [x]"), schedule=self.SCHEDULE % "all"))
+        self.clock.to(self.start + 121 * MINUTE)
+        self.until_idle()
+        with open(self.notes + ".times", encoding="utf-8") as file:
+            times = [line.rstrip("\n").split(" ") for line in file]
+        want = [instant(self.start + m * MINUTE) for m in range(15, 120, 20)]
+        self.assertEqual(times, [[t, p] for t, p in zip(want, [""] + want)])
+
+    def test_what_is_no_schedule(self):
+        for schedule, status, word in [("cron: '0 0 30 2 *'", 2, "never"), ("cron: '@daily', timezone: Asia/Katmandoo", 3, "Katmandoo"),
+                                       ("cron: '0 22-2 * * *'", 2, "backwards")]:
+            with self.subTest(schedule):
+                path = self.pipeline(schedule=schedule)
+                for command in (("schedule", "create"), ("pipeline", "validate")):
+                    self.assertIn(word, self.home.run(*command, path, status=status).err)
+
+
 class Down(SchedulingCase):
     """No daemon for three intervals: each nominal time has a run or a recorded drop."""
 
