@@ -58,7 +58,7 @@ CTCD_API int ctcd_deployment_set_min_ready(ctcd_deployment *deployment, int64_t 
 /** 1 (default): replace the service of the same identity. 0: leave a running one alone and return it. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_deployment_set_replace(ctcd_deployment *deployment, int replace,
                                          ctcd_error **err);
-/** "rollback" (default): a failed new revision is removed, the old one goes on. "leave": the new one stays for inspection, the old one goes on, too. @threads One thread per context. @since 0.1 */
+/** "rollback" (default): a failed new revision is removed, the old one goes on. "leave": the new one stays for inspection until the next change, the old one goes on, too; the service is degraded. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_deployment_set_on_failure(ctcd_deployment *deployment, const char *policy,
                                             ctcd_error **err);
 /**

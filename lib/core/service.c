@@ -46,6 +46,8 @@ int service_state(const struct service_facts *facts) {
         return failed ? CTCD_STATE_ERROR : CTCD_STATE_INACTIVE;
     if (facts->observed == CTCD_STATE_INACTIVE && facts->desired == CTCD_STATE_ACTIVE && failed)
         return CTCD_STATE_ERROR; /* its last start failed: we took it down ourselves */
+    if (facts->observed == CTCD_STATE_ACTIVE && facts->left && facts->operation == OPERATION_NONE)
+        return CTCD_STATE_DEGRADED;
     bool known = facts->observed >= CTCD_STATE_INACTIVE && facts->observed <= CTCD_STATE_UNKNOWN;
     return known ? facts->observed : CTCD_STATE_UNKNOWN;
 }

@@ -18,6 +18,7 @@ struct service_facts {
     bool failed;       /* the last change failed */
     enum service_operation operation;
     bool operation_live; /* somebody holds its lock; else it was interrupted */
+    bool left; /* a revision that failed still runs beside it, as was asked for (on_failure) */
 };
 int service_state(const struct service_facts *facts);
 

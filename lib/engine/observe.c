@@ -1,4 +1,5 @@
 /* Looks at many services side by side under one deadline (service.h). Nothing is repaired here. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ struct look {
     struct service_facts facts;
     enum store_operation_kind operation;
     char operation_uuid[37]; /* "" = none is open */
+    int64_t left; /* number of the revision that failed and was left to be looked at; 0 = none */
     int rounds;
 };
 
@@ -53,6 +55,18 @@ static int read_operation(struct look *look, ctcd_context *ctx, ctcd_error **err
     snprintf(look->operation_uuid, sizeof(look->operation_uuid), "%s", open.uuid);
     store_operation_done(&open);
     return 0;
+}
+
+/* A deploy that fails with on_failure "leave" is over, and its revision is not. */
+static int read_left(struct look *look, ctcd_context *ctx, ctcd_error **err) {
+    _cleanup_(store_revisions_done) struct store_revisions unended = {0};
+    int rc = store_revision_list_unended(ctx->store, look->uuid, &unended, err);
+    for (size_t i = 0; !rc && i < unended.count; i++)
+        if (unended.items[i].state == STORE_REVISION_STARTING &&
+            unended.items[i].number != look->service->record.revision)
+            look->left = unended.items[i].number;
+    look->facts.left = look->left != 0;
+    return rc;
 }
 
 /* The one before most often has the same back end, which then need not be looked up again. */
@@ -92,6 +106,8 @@ static int read_facts(struct look *look, const struct look *before, ctcd_context
     rc = service_with(ctx, &record, look->has_revision ? &revision : NULL, &look->service, err);
     if (!rc)
         rc = read_operation(look, ctx, err);
+    if (!rc && look->facts.operation == OPERATION_NONE && look->facts.has_revision)
+        rc = read_left(look, ctx, err);
     if (!rc && look->has_revision)
         rc = find_backend(look, before, ctx, err);
     if (!rc && look->backend)
@@ -214,6 +230,10 @@ static char *message_of(const struct look *look, int state) {
         return mem_text("cannot be asked: %s", error_message(look->err));
     if (state == CTCD_STATE_ERROR && look->seen.state != CTCD_STATE_ERROR)
         return mem_copy_text("did not come up"); /* and was taken down: the last error says why */
+    if (state == CTCD_STATE_DEGRADED && look->left)
+        return mem_text("serves; revision %" PRId64 ", which failed, was left beside it to be "
+                        "looked at, until the next change",
+                        look->left);
     return mem_copy_text(look->seen.message ? look->seen.message : service_state_name(state));
 }
 

@@ -399,9 +399,24 @@ START_TEST(what_failed_can_be_left_to_look_at) {
     ck_assert_int_eq(pid_of(service), pid);
     answers(service, ONES);
     ck_assert_int_gt(processes_of(service, 2), 0);
-    ok(ctcd_service_delete(service, 0, LONG_MS, &err)); /* takes that one along */
-    ck_assert_int_eq(processes_of(service, 1), 0);
+    ctcd_status *status = look(service);
+    ck_assert_int_eq(ctcd_status_state(status), CTCD_STATE_DEGRADED);
+    ck_assert_has(ctcd_status_message(status), "revision 2, which failed, was left");
+    ctcd_status_unref(status);
+    ok(ctcd_deployment_set_model_uri(d, a_model("3", ""), &err));
+    ok(deploy_wanted(d, LONG_MS, &none)); /* takes that one along */
+    ctcd_service_unref(none);
     ck_assert_int_eq(processes_of(service, 2), 0);
+    status = look(service);
+    ck_assert_int_eq(ctcd_status_state(status), CTCD_STATE_ACTIVE);
+    ctcd_status_unref(status);
+    none = NULL;
+    ok(ctcd_deployment_set_model_uri(d, a_model("4", "status 500\n"), &err));
+    fails(deploy_wanted(d, LONG_MS, &none), CTCD_E_FAILED);
+    ck_assert_int_gt(processes_of(service, 4), 0);
+    ok(ctcd_service_delete(service, 0, LONG_MS, &err)); /* and so does this */
+    for (int number = 1; number <= 4; number++)
+        ck_assert_int_eq(processes_of(service, number), 0);
     ctcd_deployment_unref(d);
     ctcd_service_unref(service);
 }

@@ -296,9 +296,10 @@ START_TEST(what_was_left_to_look_at_goes_with_the_next_change) {
     fake.hook[FAKE_PREDICT] = fails_to_answer;
     fails(ctcd_model_deployer_deploy(deployer, want, LONG_MS, &none, &err), CTCD_E_FAILED);
     ck_assert_int_eq(fake_running(&fake), 2);
-    is("active", "", "");
+    is("degraded", "revision 2, which failed", "");
     ends(deploy_begin("three"), 0);
     runs_only(3);
+    is("active", "", "");
     which = 4;
     fails(ctcd_model_deployer_deploy(deployer, want, LONG_MS, &none, &err), CTCD_E_FAILED);
     ck_assert_int_eq(fake_running(&fake), 2);

@@ -68,6 +68,28 @@ START_TEST(what_was_stopped_is_no_error) {
 }
 END_TEST
 
+START_TEST(what_was_left_beside_it_degrades) {
+    struct service_facts facts = {.desired = CTCD_STATE_ACTIVE,
+                                  .has_revision = true,
+                                  .observed = CTCD_STATE_ACTIVE,
+                                  .failed = true,
+                                  .left = true};
+    ck_assert_int_eq(service_state(&facts), CTCD_STATE_DEGRADED);
+    facts.observed = CTCD_STATE_ERROR;
+    ck_assert_int_eq(service_state(&facts), CTCD_STATE_ERROR);
+    facts.observed = CTCD_STATE_INACTIVE;
+    facts.desired = CTCD_STATE_INACTIVE;
+    ck_assert_int_eq(service_state(&facts), CTCD_STATE_INACTIVE);
+    facts = (struct service_facts){.desired = CTCD_STATE_ACTIVE,
+                                   .has_revision = true,
+                                   .observed = CTCD_STATE_ACTIVE,
+                                   .left = true,
+                                   .operation = OPERATION_STARTING,
+                                   .operation_live = true};
+    ck_assert_int_eq(service_state(&facts), CTCD_STATE_ACTIVE); /* it takes that one down */
+}
+END_TEST
+
 START_TEST(names) {
     for (int state = CTCD_STATE_INACTIVE; state <= CTCD_STATE_UNKNOWN; state++) {
         int back = 0;
@@ -86,4 +108,5 @@ START_TEST(names) {
 }
 END_TEST
 
-SUITE_MAIN("service", whole_service, what_was_stopped_is_no_error, names)
+SUITE_MAIN("service", whole_service, what_was_stopped_is_no_error, what_was_left_beside_it_degrades,
+           names)
