@@ -9,8 +9,8 @@
 
 #define BATCH 500
 
-static const char *const statuses[] = {"pending", "running",  "completed",
-                                       "failed",  "canceled", "abandoned"};
+static const char *const statuses[] = {"pending",  "running",   "completed",  "failed",
+                                       "canceled", "abandoned", "interrupted"};
 #define STATUS_COUNT (sizeof statuses / sizeof *statuses)
 
 /* What the runs of one pipeline come to. */

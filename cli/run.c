@@ -88,6 +88,8 @@ static void print_record(const ctcd_run *run) {
         table_property(table, "ERROR", ctcd_run_error(run));
     table_property(table, "ENDED", ended);
     table_property(table, "NAME", ctcd_run_name(run));
+    if (*ctcd_run_next(run))
+        table_property(table, "NEXT", ctcd_run_next(run));
     table_property(table, "NOMINAL", nominal);
     table_property(table, "PIPELINE", ctcd_run_pipeline(run));
     table_property(table, "SCHEDULE", ctcd_run_schedule(run));

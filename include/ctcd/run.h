@@ -81,8 +81,14 @@ CTCD_API const char *ctcd_run_name(const ctcd_run *run);
 CTCD_API const char *ctcd_run_pipeline(const ctcd_run *run);
 /** @threads Any. @since 0.1 */
 CTCD_API const char *ctcd_run_schedule(const ctcd_run *run);
-/** "pending", "running", "completed", "failed", "canceled" or "abandoned". @threads Any. @since 0.1 */
+/**
+ * "pending", "running", "completed", "failed", "canceled" or "abandoned"; or "interrupted": it is under way, but who
+ * carried it out has died, and no daemon is there to take it up. Looking repairs nothing; see ctcd_run_next().
+ * @threads Any. @since 0.1
+ */
 CTCD_API const char *ctcd_run_status(const ctcd_run *run);
+/** The command that goes on with an interrupted run, or ends it; "" where none is needed. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_run_next(const ctcd_run *run);
 /** Why it did not complete. @threads Any. @since 0.1 */
 CTCD_API const char *ctcd_run_error(const ctcd_run *run);
 /** The instant that it stands for, or CTCD_TIME_NONE for a manual run. @threads Any. @since 0.1 */

@@ -62,7 +62,11 @@ CTCD_API const char *ctcd_run_schedule(const ctcd_run *run) {
 }
 
 CTCD_API const char *ctcd_run_status(const ctcd_run *run) {
-    return run ? store_run_status_name(run->record.status) : "";
+    return run ? run_status(run) : "";
+}
+
+CTCD_API const char *ctcd_run_next(const ctcd_run *run) {
+    return run ? run->next : "";
 }
 
 CTCD_API const char *ctcd_run_error(const ctcd_run *run) {

@@ -4,7 +4,6 @@
 #include "engine/deploy.h"
 #include "engine/doctor.h"
 #include "engine/run.h"
-#include "store/pipelines.h"
 
 /* ---- operations ------------------------------------------------------------------------------- */
 
@@ -103,35 +102,13 @@ int doctor_operations(struct doctor *d, ctcd_error **err) {
 
 /* ---- runs ------------------------------------------------------------------------------------- */
 
-/* A daemon takes them up one after the other. But not what needs functions of another program. */
-static int is_lost(struct doctor *d, const struct store_run *run, bool daemon, bool *ret,
-                   ctcd_error **err) {
-    bool live = false, fits = true;
-    int rc = run_live(d->ctx, run->uuid, &live, err);
-    if (!rc && daemon)
-        rc = store_pipeline_fits(d->store, run->pipeline, run->digest, "[]", &fits, err);
-    *ret = !rc && !live && !(daemon && fits);
-    if (rc || !*ret)
-        return rc;
-    _cleanup_(store_run_done) struct store_run now = {0};
-    rc = store_run_get(d->store, run->uuid, &now, err);
-    *ret = !rc && now.status == STORE_RUN_RUNNING;
-    return rc;
-}
-
 int doctor_runs(struct doctor *d, ctcd_error **err) {
     _cleanup_(store_runs_done) struct store_runs all = {0};
-    _cleanup_(mem_free_ptr) char *lock = context_path(d->ctx, "scheduler.lock", NULL);
     struct store_run_query query = {.statuses = STORE_STATUS(STORE_RUN_RUNNING)};
-    bool daemon = false;
-    if (!lock)
-        return error_nomem(err);
-    int rc = lockfile_held(lock, &daemon, err);
-    if (!rc)
-        rc = store_run_list(d->store, &query, &all, err);
+    int rc = store_run_list(d->store, &query, &all, err);
     for (size_t i = 0; !rc && i < all.count; i++) {
         bool lost = false;
-        rc = is_lost(d, &all.items[i], daemon, &lost, err);
+        rc = run_interrupted(d->ctx, &all.items[i], &lost, err);
         if (rc || !lost)
             continue;
         rc = doctor_add(d, "run", DOCTOR_WARNING, mem_copy_text(all.items[i].name),

@@ -33,6 +33,8 @@ struct run_step {
 struct ctcd_run {
     struct object object;
     struct store_run record;
+    bool interrupted; /* RUNNING, and nobody carries it out */
+    char *next;       /* what goes on with it, "" = nothing needs to */
     struct run_step *steps;
     size_t step_count;
 };
@@ -68,6 +70,11 @@ int run_cancel_new(ctcd_run *run, int64_t timeout_ms, ctcd_op **ret, ctcd_error 
 int run_retry_new(ctcd_run *run, int64_t timeout_ms, ctcd_op **ret, ctcd_error **err);
 /* Does somebody carry this run out? */
 int run_live(ctcd_context *ctx, const char *uuid, bool *ret, ctcd_error **err);
+/* Is it RUNNING while nobody carries it out, and no daemon is there who takes it up? Asked of a record that was
+   just read, which is read anew where its end came in between. */
+int run_interrupted(ctcd_context *ctx, struct store_run *record, bool *ret, ctcd_error **err);
+/* Status of a snapshot, in a word. */
+const char *run_status(const ctcd_run *run);
 
 /* ---- for its steps ---- */
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "engine/run.h"
+#include "store/pipelines.h"
 
 static void run_free(void *object) {
     ctcd_run *run = object;
@@ -16,6 +17,7 @@ static void run_free(void *object) {
         object_unref(run->steps[i].decision);
     }
     mem_free(run->steps);
+    mem_free(run->next);
 }
 
 static struct json *time_json(int64_t ms) {
@@ -56,7 +58,7 @@ static struct json *run_to_json(const void *object) {
     if (json_set_text(json, "uuid", r->uuid) && json_set_text(json, "name", r->name) &&
         json_set_text(json, "pipeline", r->pipeline) &&
         json_set_text(json, "schedule", r->schedule) &&
-        json_set_text(json, "status", store_run_status_name(r->status)) &&
+        json_set_text(json, "status", run_status(run)) && json_set_text(json, "next", run->next) &&
         json_set_text(json, "error", r->error) &&
         json_set_new(json, "nominal_ms", time_json(r->nominal_ms)) &&
         json_set_new(json, "started_ms", time_json(r->started_ms)) &&
@@ -74,6 +76,62 @@ static const char *run_label(const void *object) {
 }
 
 const struct object_kind RUN_KIND = {"run", run_free, run_to_json, run_label};
+
+/* ---- who carries it out ---- */
+
+const char *run_status(const ctcd_run *run) {
+    return run->interrupted ? "interrupted" : store_run_status_name(run->record.status);
+}
+
+/* A daemon takes runs up one after the other; but not those that need functions of another program. */
+static int daemon_fits(ctcd_context *ctx, const struct store_run *run, bool *ret,
+                       ctcd_error **err) {
+    _cleanup_(mem_free_ptr) char *lock = context_path(ctx, "scheduler.lock", NULL);
+    int rc = lock ? lockfile_held(lock, ret, err) : error_nomem(err);
+    return rc || !*ret
+               ? rc
+               : store_pipeline_fits(ctx->store, run->pipeline, run->digest, "[]", ret, err);
+}
+
+int run_interrupted(ctcd_context *ctx, struct store_run *record, bool *ret, ctcd_error **err) {
+    bool live = false;
+    *ret = false;
+    if (record->status != STORE_RUN_RUNNING)
+        return 0;
+    int rc = run_live(ctx, record->uuid, &live, err);
+    if (!rc && !live)
+        rc = daemon_fits(ctx, record, &live, err);
+    if (rc || live)
+        return rc;
+    /* Who carries a run out records its end before the lock is free. */
+    _cleanup_(store_run_done) struct store_run now = {0};
+    rc = store_run_get(ctx->store, record->uuid, &now, err);
+    if (rc == CTCD_E_NOT_FOUND) { /* it ended, and was removed */
+        error_done(err);
+        return 0;
+    }
+    if (rc)
+        return rc;
+    *ret = now.status == STORE_RUN_RUNNING;
+    struct store_run before = *record;
+    *record = now;
+    now = before;
+    return 0;
+}
+
+static int look_who(ctcd_context *ctx, ctcd_run *run, ctcd_error **err) {
+    bool fits = false;
+    int rc = run_interrupted(ctx, &run->record, &run->interrupted, err);
+    if (!rc && run->interrupted)
+        rc = store_pipeline_fits(ctx->store, run->record.pipeline, run->record.digest, "[]", &fits,
+                                 err);
+    if (rc)
+        return rc;
+    run->next = !run->interrupted ? mem_copy_text("")
+                : fits            ? mem_copy_text("ctcd daemon --until-idle")
+                                  : mem_text("ctcd run cancel %s", run->record.name);
+    return run->next ? 0 : error_nomem(err);
+}
 
 /* ---- reading ---- */
 
@@ -183,7 +241,9 @@ static int from_record(ctcd_context *ctx, struct store_run *record, ctcd_run **r
         return error_nomem(err);
     run->record = *record;
     memset(record, 0, sizeof(*record));
-    int rc = read_order(ctx, run, err);
+    int rc = look_who(ctx, run, err);
+    if (!rc)
+        rc = read_order(ctx, run, err);
     if (!rc)
         rc = read_steps(ctx, run, err);
     if (!rc)

@@ -59,6 +59,7 @@ START_TEST(a_run_is_recorded) {
     ck_assert_str_eq(ctcd_run_schedule(made), "");
     ck_assert_str_eq(ctcd_run_status(made), "completed");
     ck_assert_str_eq(ctcd_run_error(made), "");
+    ck_assert_str_eq(ctcd_run_next(made), "");
     ck_assert(ctcd_run_nominal(made) == CTCD_TIME_NONE); /* by hand */
     ck_assert_int_ge(ctcd_run_started(made), begun);
     ck_assert_int_ge(ctcd_run_ended(made), ctcd_run_started(made));
@@ -681,6 +682,7 @@ START_TEST(nothing_is_asked_of_nobody) {
     ck_assert_str_eq(ctcd_run_schedule(NULL), "");
     ck_assert_str_eq(ctcd_run_status(NULL), "");
     ck_assert_str_eq(ctcd_run_error(NULL), "");
+    ck_assert_str_eq(ctcd_run_next(NULL), "");
     ck_assert(ctcd_run_nominal(NULL) == CTCD_TIME_NONE);
     ck_assert(ctcd_run_started(NULL) == CTCD_TIME_NONE);
     ck_assert(ctcd_run_ended(NULL) == CTCD_TIME_NONE);

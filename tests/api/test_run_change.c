@@ -66,7 +66,7 @@ START_TEST(one_that_nobody_carries_out_is_ended_here) {
     ctcd_op_unref(op);
     ctx = ctcd_context_unref(ctx); /* its run does not end with it */
     ctx = api_context(0);
-    ck_assert_str_eq(status_now(seen), "running");
+    ck_assert_str_eq(status_now(seen), "interrupted");
     ok(ctcd_run_cancel(seen, LONG_MS, &err));
     ck_assert_str_eq(status_now(seen), "canceled");
     ctcd_run_unref(seen);

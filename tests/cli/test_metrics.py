@@ -69,7 +69,7 @@ class Metrics(StandInCase):
         found = read(self.home.run("metrics").out)
         self.assertEqual({labels[1][1]: n for (name, labels), n in found.items()
                           if name == "ctcd_runs" and labels[0] == ("pipeline", "sums")},
-                         {"pending": 0, "running": 0, "completed": 3, "failed": 0, "canceled": 0, "abandoned": 0})
+                         {"pending": 0, "running": 0, "completed": 3, "failed": 0, "canceled": 0, "abandoned": 0, "interrupted": 0})
         self.assertEqual(found["ctcd_runs", (("pipeline", "fails"), ("status", "failed"))], 1)
         self.assertEqual({labels[1][1]: n for (name, labels), n in found.items()
                           if name == "ctcd_decisions" and labels[0] == ("pipeline", "sums")},
