@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import support
+from edges import EdgeSweeps
 from scheduling import ENDED_WELL, KILL_AT, KILLED, MINUTE, SchedulingCase
 from stand_in import StandInCase
 
@@ -24,7 +25,7 @@ class EdgeCase(SchedulingCase):
 
     def killed_at(self, edge):
         """Runs the daemon to its end, or to that edge. -> whether it was killed"""
-        argv = [KILL_AT, str(edge), self.home.path, self.home.ctcd, "daemon", "--until-idle"]
+        argv = [KILL_AT, "-w", str(edge), self.home.path, self.home.ctcd, "daemon", "--until-idle"]
         done = subprocess.run(argv, env=self.home.env, cwd=self.home.folder, stdin=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, encoding="utf-8", timeout=support.SAFETY)
         self.assertIn(done.returncode, (KILLED, ENDED_WELL), done.stderr)
@@ -57,23 +58,19 @@ class EdgeCase(SchedulingCase):
         self.check_once()
 
 
-class EachEdge(EdgeCase):
+class EachEdge(EdgeSweeps, EdgeCase):
+    """Of a daemon whose run has one step and no deploy (test_edges.py has the others)."""
     steps = 1
 
     def pipeline_steps(self):
         return self.step("train", self.OUTPUT, "outputs: [x]")
 
     def test_of_a_run(self):
-        killed, edge = True, 0
-        while killed:
-            edge += 1
-            self.assertLess(edge, MOST_EDGES)
-            with self.subTest(edge=edge):
-                self.begin(1)
-                killed = self.killed_at(edge)
-                self.until_idle()
-                self.check_all()
-        self.assertGreater(edge, 100)
+        def check(*_):
+            self.until_idle()
+            self.check_all()
+        self.each_edge("daemon with one step", 40, lambda: self.begin(1), lambda _: ["daemon", "--until-idle"],
+                       check)
 
 
 class SomeEdges(EdgeCase):
@@ -284,45 +281,12 @@ class DuringAStep(SchedulingCase):
         self.check_once()
 
 
-class DuringADeploy(EdgeCase, StandInCase):
+class DuringADeploy(SchedulingCase, StandInCase):
     """The step asks a deployer; its server polls by the monotonic clock, which goes here."""
 
     def setUp(self):
         super().setUp()
         self.clock.tick()
-
-    def pipeline_steps(self):
-        deploy = "{model_name: m, model_uri: %s, min_ready: 0s}" % self.model()
-        return (self.step("train", "true")
-                + "  deploy:\n    after: [train]\n    deploy: %s\n" % deploy
-                + self.step("check", "true", "inputs: {service: deploy.service}"))
-
-    def check_once(self):
-        """As ever, but one server of each pipeline may live."""
-        left = self.home.left
-        self.home.left = lambda: []
-        try:
-            super().check_once()
-        finally:
-            self.home.left = left
-        servers = [argv for argv in self.home.processes().values() if "ctcd-shim" in argv]
-        services = self.services()
-        self.assertEqual(len(servers), len(services), "%s\n%s" % (servers, services))
-        for service in services:
-            self.assertEqual(service["state"], "active", service)
-
-    def test_a_deploy_and_its_replacement(self):
-        killed, edge = True, 0
-        while killed:
-            edge += 17
-            self.assertLess(edge, MOST_EDGES)
-            with self.subTest(edge=edge):
-                self.begin(2)
-                killed = self.killed_at(edge)
-                self.until_idle()
-                self.check_all()
-                self.home.run("served-models", "delete", self.uuid())
-        self.assertGreater(edge, 100)
 
     def test_on_crash_fail(self):
         self.name = "seed"
@@ -341,7 +305,7 @@ class DuringADeploy(EdgeCase, StandInCase):
         self.assertIn("interrupted", self.home.json("run", "list")[0]["error"])
         for name in self.home.run("served-models", "list", "-o", "name").out.split():
             self.home.run("served-models", "delete", "--force", name)
-        SchedulingCase.check_once(self)
+        self.check_once()
 
 
 if __name__ == "__main__":

@@ -5,19 +5,17 @@ revision runs, and nothing else."""
 
 import os
 import re
+import shutil
 import signal
 import sqlite3
-import subprocess
 import time
 
+from edges import EdgeSweeps
 from stand_in import StandInCase
 
 import support
 
-KILL_AT = os.path.join(support.BUILD, "test", "kill-at")
-KILLED, ENDED_WELL = 0, 99
 ROWS = {"dataframe_split": {"columns": ["a"], "data": [[1]]}}
-MANY = 400  # edges; no command has so many
 
 
 class KillCase(StandInCase):
@@ -129,36 +127,42 @@ class KillCase(StandInCase):
         return os.listdir(path) if os.path.isdir(path) else []
 
 
-class Edges(KillCase):
-    """`ctcd` is killed before its 1st, 2nd, 3rd, ... edge (tests/programs/kill-at.c says what is one)."""
+class Edges(EdgeSweeps, KillCase):
+    """`ctcd` is killed before its 1st, 2nd, 3rd, ... edge."""
 
-    def kill_at(self, k, *args):
-        """-> what it was killed before, or None: it came to its end."""
-        done = subprocess.run([KILL_AT, str(k), os.path.join(self.home.path, "services"), self.home.ctcd,
-                               *args], env=self.home.env, cwd=self.home.folder, timeout=support.SAFETY,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              encoding="utf-8")
-        self.assertIn(done.returncode, (KILLED, ENDED_WELL), done)
-        return done.stderr.strip() if done.returncode == KILLED else None
+    def sweep(self, name, at_least, prepare, command, resolve, told=lambda: None):
+        """prepare() -> the UUID or None; command() -> arguments; resolve(k, uuid) -> the state after it;
+        told(): what it had acknowledged is so, before anybody else does anything."""
+        def check(k, uuid, end):
+            lie = support.wait_for(lambda: not self.lie(), 15) or self.lie()
+            self.assertIs(lie, True)
+            events = self.event_ids()
+            listed = [service["uuid"] for service in self.services()]
+            self.assertLessEqual(set(listed), {uuid} if uuid else set(listed))
+            if end.out or not end.killed:
+                told()
+            state = resolve(k, (listed or [None])[0])
+            self.settled(state, uuid or (listed or [None])[0])
+            self.assertEqual(self.event_ids()[:len(events)], events)
+        self.each_edge(name, at_least, prepare, command, check)
 
-    def each_edge(self, name, at_least, prepare, command, resolve):
-        """prepare() -> the UUID or None; command() -> arguments; resolve(k, uuid) -> the state after it."""
-        begun = time.monotonic()
-        for k in range(1, MANY):
-            uuid = prepare()
-            edge = self.kill_at(k, *command(uuid))
-            with self.subTest(k=k, edge=edge):
-                lie = support.wait_for(lambda: not self.lie(), 15) or self.lie()
-                self.assertIs(lie, True)
-                listed = [service["uuid"] for service in self.services()]
-                self.assertLessEqual(set(listed), {uuid} if uuid else set(listed))
-                state = resolve(k, (listed or [None])[0])
-                self.settled(state, uuid or (listed or [None])[0])
-            if edge is None:
-                print("\nmeasured: %s: %d edges in %.1f s" % (name, k - 1, time.monotonic() - begun))
-                self.assertGreaterEqual(k - 1, at_least)
-                return
-        self.fail("%d edges, and no end" % MANY)
+    def told_active(self):
+        service = self.service()
+        self.assertEqual((service["state"], service["next"], service["last_error"]), ("active", "", ""))
+
+    def told_deployed(self):
+        self.told_active()
+        self.assertTrue(self.service()["model_uri"].endswith("/model-%d" % self.models))
+
+    def told_inactive(self):
+        service = self.service()
+        self.assertEqual((service["state"], service["next"]), ("inactive", ""))
+
+    def told_gone(self):
+        self.assertEqual(self.services(), [])
+
+    def event_ids(self):
+        return self.ask("SELECT id, kind FROM events ORDER BY id")
 
     def deploy_command(self, value):
         return ["deploy", self.model(value), "--model-name", "digits", "--min-ready", "0"]
@@ -167,6 +171,11 @@ class Edges(KillCase):
         for service in self.services():
             self.home.run("served-models", "delete", service["uuid"])
         return None
+
+    def never(self):
+        """Nothing was ever served here: the folder of the services has to be made, too."""
+        self.gone()
+        shutil.rmtree(os.path.join(self.home.path, "services"), ignore_errors=True)
 
     def active(self):
         """One service that answers, deployed anew where there is none."""
@@ -211,12 +220,13 @@ class Edges(KillCase):
                 self.assertEqual(self.service()["revision"], 1, before)
             return state
 
-        self.each_edge("first deploy", 20, self.gone, lambda _: self.deploy_command(7), resolve)
+        self.sweep("first deploy", 40, self.never, lambda _: self.deploy_command(7), resolve,
+                   self.told_deployed)
         for words in ("not started", "its server answers"):  # between record and start; before the switch
             self.assertIn(("inactive", "operation interrupted (deploy); " + words), told)
 
     def test_replace(self):
-        counter = iter(range(2, 10 * MANY))
+        counter = iter(range(2, 10000))
 
         def resolve(k, uuid):
             before = self.service()
@@ -236,17 +246,19 @@ class Edges(KillCase):
                 self.assertLessEqual(set(self.servers()), set(server))
             return "active"
 
-        self.each_edge("replace", 25, self.active, lambda _: self.deploy_command(next(counter)), resolve)
+        self.sweep("replace", 45, self.active, lambda _: self.deploy_command(next(counter)), resolve,
+                   self.told_deployed)
 
     def test_stop(self):
-        self.each_edge("stop", 5, self.active, lambda uuid: ["served-models", "stop", uuid],
-                       lambda k, uuid: (self.start if k % 2 else self.stop)(uuid))
+        self.sweep("stop", 25, self.active, lambda uuid: ["served-models", "stop", uuid],
+                   lambda k, uuid: (self.start if k % 2 else self.stop)(uuid), self.told_inactive)
 
     def test_start(self):
         def resolve(k, uuid):
             return [self.start, self.stop, lambda _: self.again(100 + k), self.start][k % 4](uuid)
 
-        self.each_edge("start", 15, self.inactive, lambda uuid: ["served-models", "start", uuid], resolve)
+        self.sweep("start", 35, self.inactive, lambda uuid: ["served-models", "start", uuid], resolve,
+                   self.told_active)
 
     def test_start_of_what_never_served(self):
         """A first deploy failed; the start that tries it again dies, too."""
@@ -263,8 +275,8 @@ class Edges(KillCase):
         def resolve(k, uuid):
             return [self.start, self.stop, lambda _: self.again(100 + k), self.delete][k % 4](uuid)
 
-        self.each_edge("start of what never served", 15, failed,
-                       lambda uuid: ["served-models", "start", uuid], resolve)
+        self.sweep("start of what never served", 35, failed,
+                   lambda uuid: ["served-models", "start", uuid], resolve, self.told_active)
 
     def test_delete(self):
         def resolve(k, uuid):
@@ -272,7 +284,8 @@ class Edges(KillCase):
                 return None
             return [self.delete, self.start, lambda _: self.again(100 + k)][k % 3](uuid)
 
-        self.each_edge("delete", 8, self.active, lambda uuid: ["served-models", "delete", uuid], resolve)
+        self.sweep("delete", 40, self.active, lambda uuid: ["served-models", "delete", uuid], resolve,
+                   self.told_gone)
 
 
 class Servers(KillCase):

@@ -3,7 +3,6 @@ any instant of either."""
 
 import os
 import signal
-import subprocess
 import sys
 import unittest
 
@@ -11,9 +10,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import support
-from scheduling import ENDED_WELL, KILL_AT, KILLED, MINUTE, SchedulingCase
-
-MOST_EDGES = 2000  # a sweep that gets there would not end by itself
+from edges import EdgeSweeps
+from scheduling import MINUTE, SchedulingCase
 
 
 class ChangeCase(SchedulingCase):
@@ -107,8 +105,13 @@ class Cancel(ChangeCase):
     def test_of_a_dead_one(self):
         """Nobody carries it out any more; its step runs on under its shim, until it is ended here."""
         process, uuid = self.begin(self.STUBBORN)
+        self.assertEqual(self.home.json("run", "describe", uuid)["status"], "running")
         self.kill(process)
         self.assertTrue(self.home.processes())
+        run = self.home.json("run", "describe", uuid)
+        self.assertEqual((run["status"], run["next"]), ("interrupted", "ctcd daemon --until-idle"))
+        self.assertRegex(self.home.run("run", "list").out, r"(?m)^interrupted ")
+        self.assertRegex(self.home.run("run", "describe", uuid).out, r"(?m)^NEXT +ctcd daemon --until-idle$")
         self.home.run("run", "cancel", uuid)
         self.check_canceled(uuid)
 
@@ -237,28 +240,16 @@ class Retry(ChangeCase):
         self.check_once()
 
 
-class Edges(ChangeCase):
+class Edges(EdgeSweeps, ChangeCase):
     """Killed at each durable edge: the request holds or was not made, and nothing starts twice."""
 
-    def killed_at(self, edge, *args):
-        argv = [KILL_AT, str(edge), self.home.path, self.home.ctcd] + list(args)
-        done = subprocess.run(argv, env=self.home.env, cwd=self.home.folder, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
-                              timeout=support.SAFETY)
-        self.assertIn(done.returncode, (KILLED, ENDED_WELL), done.stderr)
-        return done.returncode == KILLED
-
-    def sweep(self, step, prepare, args, after):
-        killed, edge = True, 1 - step
-        while killed:
-            edge += step
-            self.assertLess(edge, MOST_EDGES)
-            with self.subTest(edge=edge):
-                uuid = prepare()
-                killed = self.killed_at(edge, *args, uuid)
-                after(uuid)
-                self.check_once()
-        self.assertGreater(edge, 10)
+    def sweep(self, name, at_least, prepare, args, after):
+        def check(_, uuid, end):
+            before = self.events(uuid)
+            after(uuid, end)
+            self.assertEqual(self.events(uuid)[:len(before)], before)
+            self.check_once()
+        self.each_edge(name, at_least, prepare, lambda uuid: (*args, uuid), check)
 
     def test_of_a_cancel_of_a_dead_run(self):
         def prepare():
@@ -266,11 +257,13 @@ class Edges(ChangeCase):
             self.kill(process)
             return uuid
 
-        def after(uuid):
-            if self.statuses(uuid)[0] == "running":
+        def after(uuid, end):
+            if end.out or not end.killed:
+                self.assertEqual(self.statuses(uuid)[0], "canceled")
+            if self.statuses(uuid)[0] == "interrupted":
                 self.home.run("run", "cancel", uuid)
             self.check_canceled(uuid)
-        self.sweep(3, prepare, ("run", "cancel"), after)
+        self.sweep("cancel of a dead run", 20, prepare, ("run", "cancel"), after)
 
     def test_of_a_retry(self):
         def prepare():
@@ -283,15 +276,17 @@ class Edges(ChangeCase):
             self.let_go()
             return self.noted()[-1][0]
 
-        def after(uuid):
-            if self.statuses(uuid)[0] == "running":
+        def after(uuid, end):
+            if end.out or not end.killed:
+                self.assertEqual(self.statuses(uuid), ["completed"] * 3)
+            if self.statuses(uuid)[0] == "interrupted":
                 self.until_idle()  # it takes up what was left
             if self.statuses(uuid)[0] == "failed":
                 self.home.run("run", "retry", uuid)
             self.assertEqual(self.statuses(uuid), ["completed"] * 3)
             rows = self.query("SELECT attempt, status FROM step_runs WHERE run = ? AND name = 'first'", uuid)
             self.assertEqual(rows, [(1, "completed")])
-        self.sweep(5, prepare, ("run", "retry"), after)
+        self.sweep("retry", 30, prepare, ("run", "retry"), after)
 
 
 if __name__ == "__main__":
