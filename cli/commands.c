@@ -578,7 +578,7 @@ const struct command commands[] = {
      .run = cmd_restore,
      .flags = COMMAND_NO_HOME | COMMAND_TEXT,
      .more =
-         "Nobody may use the home. Services come back stopped, runs that were under way are "
+         "Nobody may use the home. Services come back stopped, runs that were not over are "
          "abandoned;\n"
          "schedules go on with the next daemon, so the home that was backed up should have none.",
      .examples = "ctcd restore /backups/ctcd.db --home /srv/ctcd"},

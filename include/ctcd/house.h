@@ -78,8 +78,8 @@ CTCD_API int ctcd_home_backup(ctcd_context *ctx, const char *path, ctcd_error **
 #define CTCD_RESTORE_FORCE 0x1u
 /**
  * Makes the context's home, which must not be open, from a backup. Services come back as records: what they are
- * is observed, and they can be started where their models still are. Runs that were under way are abandoned:
- * whether they went on is not known. What is left of logs of services is removed.
+ * is observed, and they can be started where their models still are. Runs that were under way, or
+ * had not begun, are abandoned: whether they went on is not known. What is left of logs of services is removed.
  *
  * @param flags  CTCD_RESTORE_FORCE or 0.
  * @retval CTCD_E_EXISTS    The home has a store, and CTCD_RESTORE_FORCE was not given.

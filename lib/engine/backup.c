@@ -67,6 +67,7 @@ int home_restore(ctcd_context *ctx, const char *from, uint32_t flags, ctcd_error
     _cleanup_(mem_free_ptr) char *wanted = NULL;
     _cleanup_(mem_free_ptr) char *home = NULL;
     _cleanup_(mem_free_ptr) char *services = NULL;
+    _cleanup_(mem_free_ptr) char *made = NULL;
     _cleanup_(lockfile_done) struct lockfile *lock = NULL;
     bool there = false, used = false;
     if (ctx->store)
@@ -89,12 +90,15 @@ int home_restore(ctcd_context *ctx, const char *from, uint32_t flags, ctcd_error
     services = path_join(home, "services");
     if (!services)
         return error_nomem(err);
-    rc = store_restore(home, from, context_wall(ctx), err);
+    rc = store_restore_make(home, from, context_wall(ctx), &made, err);
+    if (rc)
+        return rc;
     /* Their logs, and which starts there were, which the restored store does not know of: it would give the
-       same numbers again. Where this fails the store is restored all the same. */
+       same numbers again. So they go before it is there; the old one misses nothing but logs of what does not run.
+       Where this fails the store is restored all the same. */
     ctcd_error *left = NULL;
-    if (!rc && tree_remove(services, &left))
+    if (tree_remove(services, &left))
         context_log(ctx, CTCD_LOG_WARNING, "%s", error_message(left));
     error_done(&left);
-    return rc;
+    return store_restore_place(home, made, err);
 }

@@ -1,6 +1,7 @@
 /* A store into one file, and back. Called by the engine (engine/backup.c). */
 #include "store/backup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -109,10 +110,12 @@ int store_backup(struct store *store, const char *path, ctcd_error **err) {
 
 /* ---- a file -> a store ------------------------------------------------------------------------ */
 
-/* Whether they went on after the backup was taken nobody knows; to begin them a second time would be wrong. */
+/* Whether they went on, or began, after the backup was taken nobody knows; to begin them a second time would be
+   wrong. */
 static int end_runs(struct store *store, int64_t now_ms, ctcd_error **err) {
     _cleanup_(store_runs_done) struct store_runs all = {0};
-    struct store_run_query query = {.statuses = STORE_STATUS(STORE_RUN_RUNNING)};
+    struct store_run_query query = {.statuses = STORE_STATUS(STORE_RUN_RUNNING) |
+                                                STORE_STATUS(STORE_RUN_PENDING)};
     int rc = store_run_list(store, &query, &all, err);
     for (size_t i = 0; !rc && i < all.count; i++) {
         const struct store_run *run = &all.items[i];
@@ -122,8 +125,11 @@ static int end_runs(struct store *store, int64_t now_ms, ctcd_error **err) {
                     DB_VALUES(DB_TEXT(run->uuid), DB_TIME(now_ms)), err);
         if (!rc)
             rc = store_run_end(store, run->uuid, run->owner, STORE_RUN_ABANDONED,
-                               "it was under way when the backup was taken that its home was "
-                               "restored from",
+                               run->status == STORE_RUN_PENDING
+                                   ? "it had not begun when the backup was taken that its home was "
+                                     "restored from"
+                                   : "it was under way when the backup was taken that its home "
+                                     "was restored from",
                                now_ms, err);
     }
     return rc;
@@ -183,7 +189,19 @@ int store_restore_look(const char *folder, bool *ret_there, bool *ret_used, ctcd
     return rc == CTCD_E_NOMEM ? error_nomem(err) : 0;
 }
 
-int store_restore(const char *folder, const char *from, int64_t now_ms, ctcd_error **err) {
+/* What restores that died have left. Nobody else makes such files in a home, and we have it for ourselves. */
+static void remove_left(const char *folder) {
+    static const char begin[] = HOME_STORE ".new-";
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        if (text_starts(entry->d_name, begin))
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        (void)closedir(dir);
+}
+
+int store_restore_make(const char *folder, const char *from, int64_t now_ms, char **ret_made,
+                       ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *path = path_join(folder, HOME_STORE);
     _cleanup_(mem_free_ptr) char *beside = NULL;
     struct stat st;
@@ -194,18 +212,29 @@ int store_restore(const char *folder, const char *from, int64_t now_ms, ctcd_err
     if (!S_ISREG(st.st_mode) || st.st_size == 0)
         return error_set(err, CTCD_E_INVALID, "name a file that ctcd backup has made",
                          "%s is no backup", from);
+    remove_left(folder);
     int rc = name_beside(path, &beside, err);
     if (!rc)
         rc = make_empty(beside, err);
     if (rc)
         return rc;
     rc = copy_in(from, beside, folder, now_ms, err);
+    if (rc)
+        remove_all(beside);
+    else
+        *ret_made = mem_steal(&beside);
+    return rc;
+}
+
+int store_restore_place(const char *folder, const char *made, ctcd_error **err) {
+    _cleanup_(mem_free_ptr) char *path = path_join(folder, HOME_STORE);
+    int rc = path ? 0 : error_nomem(err);
     if (!rc) {
         remove_with(path, "-wal"); /* of another store: it would be taken for the new one's */
         remove_with(path, "-shm");
         remove_with(path, "-journal");
-        rc = give_name(beside, path, err);
+        rc = give_name(made, path, err);
     }
-    remove_all(beside);
+    remove_all(made);
     return rc;
 }

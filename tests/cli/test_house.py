@@ -407,6 +407,40 @@ class Backup(House):
         self.home.run("restore", self.file)
         self.assertEqual(self.home.json("run", "list"), runs)
 
+    def test_what_had_not_begun_is_abandoned(self):
+        """Whether it ran afterwards the backup does not know; and it does not run a second time."""
+        notes = os.path.join(self.home.folder, "notes")
+        path = self.home.file("due.yaml", "pipeline: due\nsteps:\n  s:\n    command: [sh, -c, 'echo x >>%s; until test -e %s; "
+                              "do sleep 0.02; done']\nschedule: {interval: 1s, start: now, end: +2s, catchup: all, overlap: buffer_all}\n"
+                              % (notes, notes + ".go"))
+        self.home.run("schedule", "create", path)
+        daemon = self.home.start("daemon", "--until-idle")
+        statuses = ["pending", "running"]
+        self.assertTrue(support.wait_for(lambda: [r["status"] for r in self.home.json("run", "list")] == statuses))
+        self.assertTrue(support.wait_for(lambda: os.path.exists(notes)))
+        self.home.run("backup", self.file)
+        self.home.file("notes.go", "")
+        self.assertEqual(daemon.wait(support.SAFETY), 0)
+        self.home.run("restore", self.file, "--force")
+        self.home.run("daemon", "--until-idle")
+        self.assertEqual([r["status"] for r in self.home.json("run", "list")], ["abandoned"] * 2)
+        with open(notes, encoding="utf-8") as f:
+            self.assertEqual(f.read(), "x\nx\n")
+
+    def test_an_attempt_that_the_backup_does_not_know(self):
+        """Its folder is there, with how it ended; the attempt of that number that is made now is another one."""
+        path = self.home.file("again.yaml", "pipeline: again\nsteps:\n  s:\n    command: [sh, -c, 'echo x >>notes; "
+                              "test -e go']\n")
+        self.home.run("pipeline", "run", path, status=1)
+        uuid = self.home.json("run", "list")[0]["uuid"]
+        self.home.run("backup", self.file)
+        self.home.run("run", "retry", uuid, status=1)
+        self.home.run("restore", self.file, "--force")
+        self.home.file("go", "")
+        self.home.run("run", "retry", uuid)
+        with open(os.path.join(self.home.folder, "notes"), encoding="utf-8") as f:
+            self.assertEqual(f.read(), "x\nx\nx\n")
+
     def test_what_was_under_way_is_abandoned(self):
         fifo = os.path.join(self.home.folder, "begun")
         os.mkfifo(fifo)
