@@ -14,6 +14,7 @@
 #include "io/file.h"
 #include "io/log.h"
 #include "io/process.h"
+#include "io/tree.h"
 
 #define OUTPUTS_MOST_BYTES (1 << 20)
 #define GENERATION 1 /* each attempt has a folder of its own */
@@ -166,6 +167,18 @@ static int64_t timeout_of(const struct command *c) {
     return c->args.step->timeout_ms ? c->args.step->timeout_ms : STEP_TIMEOUT_MS;
 }
 
+/* An attempt of that number was made which the store knows nothing of, because the home was restored since. What
+   it left is not this one's; and its number would be taken for ours. */
+static int clear_unknown(struct command *c) {
+    _cleanup_(mem_free_ptr) char *alive = path_join(c->folder, "alive");
+    if (!alive)
+        return error_nomem(err_of(c));
+    if (!file_exists(alive))
+        return 0;
+    int rc = tree_remove(c->folder, err_of(c));
+    return rc ? rc : file_make_folders(c->artifacts, err_of(c));
+}
+
 /* A failure from WAIT on is one of the attempt, which has its row by then. */
 static int prepare(struct command *c) {
     int rc = locate(c);
@@ -183,7 +196,9 @@ static int prepare(struct command *c) {
     _cleanup_(mem_free_ptr) char *outputs = path_join(c->folder, "outputs.json");
     if (!inputs || !outputs)
         return error_nomem(err_of(c));
-    rc = write_inputs(c, inputs);
+    rc = clear_unknown(c);
+    if (!rc)
+        rc = write_inputs(c, inputs);
     return rc ? rc : spawn(c, inputs, outputs);
 }
 
