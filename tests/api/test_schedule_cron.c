@@ -388,7 +388,7 @@ START_TEST(missed_nights) {
 }
 END_TEST
 
-SUITE_MAIN_WITH("schedule_cron", begin, end, all_rows_of_the_table, what_it_says_of_itself, what_is_refused,
-                a_zone_that_changes_is_read_again, stored_found_and_printed,
+SUITE_MAIN_WITH("schedule_cron", begin, end, all_rows_of_the_table, what_it_says_of_itself,
+                what_is_refused, a_zone_that_changes_is_read_again, stored_found_and_printed,
                 stored_in_a_zone_that_is_not_here, fired_across_a_change_of_the_clock,
                 missed_nights)

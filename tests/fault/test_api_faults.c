@@ -518,6 +518,37 @@ static int schedule_life(void) {
     return rc;
 }
 
+static int create_it(ctcd_schedule *schedule, ctcd_pipeline *pipeline) {
+    int rc = ctcd_schedule_create(schedule, pipeline, NULL, &err);
+    return is_there(rc) ? 0 : rc;
+}
+
+/* Its zone is read from the disk, and so is the second one. */
+static int cron_life(void) {
+    int rc;
+    char *text = NULL, when[32];
+    ctcd_schedule *schedule = NULL, *found = NULL;
+    ctcd_pipeline *pipeline = NULL;
+    int64_t at = 0;
+    if (made(schedule, ctcd_schedule_new_cron(ctx, "30 2 * * *", "Europe/Paris", "cronos", 0,
+                                              &schedule, &err)) &&
+        done(ctcd_schedule_set_timezone(schedule, "Asia/Tokyo", &err)) &&
+        done(ctcd_schedule_set_dialect(schedule, "robfig", &err)) &&
+        made(pipeline, ctcd_pipeline_parse(ctx, PIPELINE, NULL, &pipeline, &err)) &&
+        done(create_it(schedule, pipeline)) &&
+        made(found, ctcd_schedule_get(ctx, "digits", &found, &err)) &&
+        done(ctcd_schedule_next(found, HAND_WALL, &at, &err)) &&
+        done(ctcd_schedule_time(found, at, when, sizeof when, &err)) &&
+        SHOWS(ctcd_schedule_format, found, "json", "Asia/Tokyo")) {
+        expect(strcmp(when, "2025-11-25T02:30:00+09:00") == 0);
+        (void)done(ctcd_schedule_delete(found, &err));
+    }
+    ctcd_pipeline_unref(pipeline);
+    ctcd_schedule_unref(found);
+    ctcd_schedule_unref(schedule);
+    return rc;
+}
+
 /* The only fire, until nothing is left. */
 static int fire(void) {
     int rc;
@@ -552,6 +583,7 @@ START_TEST(schedules) {
     hand.mono = HAND_MONO;
     PREPARE(register_it);
     every_allocation("a schedule's life", schedule_life, true);
+    every_allocation("one by cron", cron_life, true);
     PREPARE(register_it, create_schedule);
     every_allocation("scheduler", fire, true);
     by_hand = false;

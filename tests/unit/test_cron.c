@@ -7,8 +7,6 @@
 
 #include "base/time.h"
 #include "core/schedule.h"
-#include "engine/zones.h"
-#include "io/file.h"
 #include "io/zonefile.h"
 
 #define DAY 86400LL
