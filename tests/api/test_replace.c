@@ -469,7 +469,7 @@ START_TEST(a_failed_one_may_be_left_for_inspection) {
     ck_assert_int_eq(deploy(want), CTCD_E_FAILED);
     ck_assert_str_eq(fake.trace, "validate:0 apply:2 observe:2 observe:1");
     ck_assert_has(ctcd_error_message(err), "still serves");
-    is_now(CTCD_STATE_ACTIVE, 1, 2);
+    is_now(CTCD_STATE_DEGRADED, 1, 2);
     /* A time-out or a cancel is no failure to look at: it is undone. */
     clear();
     fake.hook[FAKE_OBSERVE] = NULL;
