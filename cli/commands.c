@@ -78,7 +78,12 @@ static const struct option_spec stack_options[] = {
 
 static const struct option_spec served_list_options[] = {
     IDENTITY_OPTIONS,
-    {"running", 0, NULL, "only those that answer"},
+    {"uuid", 0, "UUID", "only those whose UUID begins so"},
+    {"state", 0, "inactive|pending_startup|active|degraded|pending_shutdown|error|unknown",
+     "only these; repeatable"},
+    {"running", 0, NULL, "only those that answer: active or degraded"},
+    {"limit", 0, "N", "at most so many, newest first"},
+    {"after", 0, "UUID", "only what comes after this one: the next page"},
     {"timeout", 't', "TIME", "how long servers may take to answer; default 5s"},
     {0},
 };

@@ -4,6 +4,8 @@
 
 #include "output.h"
 
+#define LIST_MOST 100000
+
 const char *model_option(const struct request *req) {
     return option(req, "model-name") ? option(req, "model-name") : option(req, "model");
 }
@@ -30,11 +32,6 @@ static int observe(struct request *req, ctcd_list *services, ctcd_list **ret_sta
 
 /* ---- list ------------------------------------------------------------------------------------ */
 
-static int is_running(const ctcd_status *status) {
-    int state = ctcd_status_state(status);
-    return state == CTCD_STATE_ACTIVE || state == CTCD_STATE_DEGRADED;
-}
-
 /* Names on standard error each deployer with services that could not be asked. */
 static int report_unknown(const ctcd_list *statuses) {
     int status = 0;
@@ -59,7 +56,7 @@ static int report_unknown(const ctcd_list *statuses) {
     return status;
 }
 
-static void print_services(const ctcd_list *statuses, int only_running) {
+static void print_services(const ctcd_list *statuses) {
     struct table *table =
         table_new(NULL, (const char *const[]){"STATUS", "UUID", "PIPELINE_NAME",
                                               "PIPELINE_STEP_NAME", "MODEL_NAME", NULL});
@@ -67,11 +64,10 @@ static void print_services(const ctcd_list *statuses, int only_running) {
     for (size_t i = 0; i < ctcd_list_count(statuses); i++) {
         const ctcd_status *status = ctcd_list_status(statuses, i);
         const ctcd_service *service = ctcd_status_service(status);
-        if (!only_running || is_running(status))
-            table_row(table, (const char *const[]){
-                                 state_cell(ctcd_status_state(status)), ctcd_service_uuid(service),
-                                 ctcd_service_pipeline(service), ctcd_service_step(service),
-                                 ctcd_service_model(service)});
+        table_row(table,
+                  (const char *const[]){state_cell(ctcd_status_state(status)),
+                                        ctcd_service_uuid(service), ctcd_service_pipeline(service),
+                                        ctcd_service_step(service), ctcd_service_model(service)});
     }
     if (!table_rows(table) && on_terminal()) {
         table_free(table);
@@ -87,12 +83,15 @@ static int print_list(const ctcd_list *list, const char *format, ctcd_error **er
     return print_text(rc, text);
 }
 
+/* Which are asked for: the identity, or for the list of them more. */
+typedef int find_fn(struct request *req, ctcd_list **ret_list, ctcd_error **err);
+
 /* What is there, and how it is. Whatever is deleted between the two questions makes us ask anew. */
-int look_at_services(struct request *req, ctcd_list **ret_statuses, ctcd_error **err) {
+static int look_at(struct request *req, find_fn *find, ctcd_list **ret_statuses, ctcd_error **err) {
     for (int attempt = 1;; attempt++) {
         _drop_(list) ctcd_list *services = NULL;
         _drop_(error) ctcd_error *why = NULL;
-        int rc = find_services(req, &services, err);
+        int rc = find(req, &services, err);
         if (rc)
             return rc;
         rc = observe(req, services, ret_statuses, &why);
@@ -104,22 +103,104 @@ int look_at_services(struct request *req, ctcd_list **ret_statuses, ctcd_error *
     }
 }
 
+int look_at_services(struct request *req, ctcd_list **ret_statuses, ctcd_error **err) {
+    return look_at(req, find_services, ret_statuses, err);
+}
+
+/* --state, several of them, and --running; 0 = any. */
+static int wanted_states(const struct request *req, uint32_t *ret) {
+    const char *word;
+    size_t cursor = 0;
+    uint32_t states = 0;
+    if (option(req, "running"))
+        states = 1u << CTCD_STATE_ACTIVE | 1u << CTCD_STATE_DEGRADED;
+    while ((word = option_next(req, "state", &cursor))) {
+        int state = CTCD_STATE_INACTIVE;
+        while (state < CTCD_STATE_UNKNOWN && !same_word(word, ctcd_state_name(state)))
+            state++;
+        states |= 1u << state; /* "unknown" is the last; others the parser has refused */
+    }
+    *ret = states;
+    return 0;
+}
+
+/* Of a page one more than it shows, so that it knows whether it is the last. Where states are asked for, all:
+   only a look tells who belongs to the page. */
+static int find_listed(struct request *req, ctcd_list **ret_list, ctcd_error **err) {
+    int64_t limit = LIST_MOST - 1;
+    uint32_t states = 0;
+    int rc = wanted_states(req, &states);
+    if (!rc && !states)
+        rc = option_count(req, "limit", &limit);
+    if (rc)
+        return rc;
+    return ctcd_service_find_page(req->ctx, option(req, "uuid"), option(req, "deployer"),
+                                  option(req, "pipeline"), option(req, "step"), model_option(req),
+                                  option(req, "after"), limit < LIST_MOST ? limit + 1 : limit,
+                                  ret_list, err);
+}
+
+/* As a word of a shell's command line. */
+static void print_word(FILE *out, const char *text) {
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@%+=,";
+    if (*text && strspn(text, plain) == strlen(text)) {
+        fputs(text, out);
+        return;
+    }
+    putc('\'', out);
+    for (; *text; text++) {
+        if (*text == '\'')
+            fputs("'\\''", out);
+        else
+            putc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, out);
+    }
+    putc('\'', out);
+}
+
+/* The command that goes on: this one, after the last that was shown. */
+static void tell_next(const struct request *req, const ctcd_list *page) {
+    char *words = command_words(req->command);
+    fflush(stdout);
+    fprintf(stderr, "  next: %s", words);
+    free(words);
+    for (size_t i = 0; i < req->given_count; i++) {
+        const struct given *given = &req->given[i];
+        if (given->option && strcmp(given->option->name, "after") != 0) {
+            fprintf(stderr, " --%s", given->option->name);
+            if (given->option->value)
+                putc(' ', stderr);
+            if (given->option->value)
+                print_word(stderr, given->value);
+        }
+    }
+    fprintf(stderr, " --after %s\n", ctcd_list_next(page));
+}
+
 int cmd_served_list(struct request *req, ctcd_error **err) {
-    _drop_(list) ctcd_list *list = NULL;
+    _drop_(list) ctcd_list *list = NULL, *page = NULL;
     const char *format = output_format(req);
-    int only_running = option(req, "running") != NULL;
-    if (format && only_running)
-        return usage_error("choose by the state that it prints",
-                           "--running is for tables, not for %s", format);
-    int only_names = format && strcmp(format, "name") == 0; /* no server need be asked for that */
-    int rc = only_names ? find_services(req, &list, err) : look_at_services(req, &list, err);
+    int64_t limit = 0;
+    uint32_t states = 0;
+    int rc = option_count(req, "limit", &limit);
+    if (!rc)
+        rc = wanted_states(req, &states);
+    if (rc)
+        return rc;
+    /* For names no server need be asked. */
+    int only_names = format && strcmp(format, "name") == 0 && !states;
+    rc = only_names ? find_listed(req, &list, err) : look_at(req, find_listed, &list, err);
+    if (!rc)
+        rc = ctcd_list_select(list, states, limit, &page, err);
     if (rc)
         return rc;
     if (format)
-        rc = print_list(list, format, err);
+        rc = print_list(page, format, err);
     else
-        print_services(list, only_running);
-    return rc || only_names ? rc : report_unknown(list);
+        print_services(page);
+    if (!rc && *ctcd_list_next(page) && (!format || strcmp(format, "name") == 0))
+        tell_next(req, page);
+    return rc || only_names ? rc : report_unknown(states ? list : page);
 }
 
 /* ---- describe, get-url ----------------------------------------------------------------------- */

@@ -58,6 +58,22 @@ CTCD_API ctcd_removal *ctcd_list_removal(const ctcd_list *list, size_t index);
 CTCD_API int ctcd_list_format(const ctcd_list *list, const char *format, char **ret_text,
                               ctcd_error **err);
 
+/**
+ * The first objects of a list, of looks those in certain states: a page of it. Asks nobody.
+ *
+ * @param states    Bits 1 << CTCD_STATE_*, of a list of ctcd_status; 0 = any.
+ * @param limit     1 to 100,000; 0 = all. With a limit, of services or looks, the page knows what comes next:
+ *                  ctcd_list_next(), and as JSON or YAML it is an object of "items" and "next" (null = that
+ *                  is all).
+ * @param ret_list  A new list of the same objects.
+ * @retval CTCD_E_INVALID  States of what has none, or an unknown one.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_list_select(const ctcd_list *list, uint32_t states, int64_t limit,
+                              ctcd_list **ret_list, ctcd_error **err);
+/** Of a page that left something off, the UUID of its last one, for `after` of ctcd_service_find_page(); "" of any other list; borrowed. @threads Any. @since 0.1 */
+CTCD_API const char *ctcd_list_next(const ctcd_list *list);
+
 #ifdef __cplusplus
 }
 #endif

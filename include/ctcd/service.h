@@ -48,6 +48,21 @@ CTCD_API int ctcd_service_find(ctcd_context *ctx, const char *deployer, const ch
                                const char *step, const char *model, ctcd_list **ret_list,
                                ctcd_error **err);
 
+/**
+ * A page of them, in the same order, newest first. A later page begins after the last one seen, so what is
+ * deployed meanwhile moves nothing.
+ *
+ * @param uuid   Its first digits, however many; NULL or "" = any.
+ * @param after  Only what comes after this one (UUID, or 4 or more first digits); NULL or "" = from the first.
+ * @param limit  1 to 100,000. Whether there are more, one more than is wanted tells: ctcd_list_select().
+ * @retval CTCD_E_NOT_FOUND  @p after is not there, or not any more.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_service_find_page(ctcd_context *ctx, const char *uuid, const char *deployer,
+                                    const char *pipeline, const char *step, const char *model,
+                                    const char *after, int64_t limit, ctcd_list **ret_list,
+                                    ctcd_error **err);
+
 /** @name The record. Texts are borrowed; "" where there is nothing. @{ */
 /** @threads Any. @since 0.1 */
 CTCD_API const char *ctcd_service_uuid(const ctcd_service *service);

@@ -8,6 +8,9 @@
 #include "engine/schedule.h"
 #include "engine/service.h"
 
+#define LIST_MOST 100000
+#define ALL_STATES ((2u << CTCD_STATE_UNKNOWN) - (1u << CTCD_STATE_INACTIVE))
+
 CTCD_API ctcd_list *ctcd_list_ref(ctcd_list *list) {
     return object_ref(list);
 }
@@ -58,6 +61,27 @@ CTCD_API ctcd_finding *ctcd_list_finding(const ctcd_list *list, size_t index) {
 
 CTCD_API ctcd_removal *ctcd_list_removal(const ctcd_list *list, size_t index) {
     return object_list_at(list, &REMOVAL_KIND, index);
+}
+
+CTCD_API const char *ctcd_list_next(const ctcd_list *list) {
+    return object_list_next(list);
+}
+
+CTCD_API int ctcd_list_select(const ctcd_list *list, uint32_t states, int64_t limit,
+                              ctcd_list **ret_list, ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, list ? ((const struct object *)(const void *)list)->ctx : NULL, err);
+    if (rc)
+        return rc;
+    if (!ret_list)
+        rc = gate_missing(&gate, "ret_list");
+    else if (states & ~ALL_STATES)
+        rc = gate_invalid(&gate, "unknown states 0x%x", states & ~ALL_STATES);
+    else if (limit < 0 || limit > LIST_MOST)
+        rc = gate_invalid(&gate, "the limit must be 1 to %d, or 0 = none", LIST_MOST);
+    else
+        rc = service_select(list, states, limit, ret_list, err);
+    return gate_leave(&gate, rc);
 }
 
 CTCD_API int ctcd_list_format(const ctcd_list *list, const char *format, char **ret_text,

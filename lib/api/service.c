@@ -11,6 +11,7 @@
 #define PREDICT_TIMEOUT_MS 60000
 #define LOGS_TIMEOUT_MS 30000
 #define LOGS_MAX_LINES 10000
+#define FIND_MOST 100000
 
 static ctcd_context *ctx_of(const void *object) {
     return object ? ((const struct object *)object)->ctx : NULL;
@@ -47,6 +48,30 @@ CTCD_API int ctcd_service_find(ctcd_context *ctx, const char *deployer, const ch
         return rc;
     rc = ret_list ? service_find(ctx, deployer, pipeline, step, model, ret_list, err)
                   : gate_missing(&gate, "ret_list");
+    return gate_leave(&gate, rc);
+}
+
+CTCD_API int ctcd_service_find_page(ctcd_context *ctx, const char *uuid, const char *deployer,
+                                    const char *pipeline, const char *step, const char *model,
+                                    const char *after, int64_t limit, ctcd_list **ret_list,
+                                    ctcd_error **err) {
+    struct gate gate;
+    int rc = gate_enter(&gate, ctx, err);
+    if (rc)
+        return rc;
+    struct store_service_query query = {.uuid = uuid,
+                                        .deployer = deployer,
+                                        .pipeline = pipeline,
+                                        .step = step,
+                                        .model = model,
+                                        .after = after,
+                                        .limit = limit};
+    if (!ret_list)
+        rc = gate_missing(&gate, "ret_list");
+    else if (limit < 1 || limit > FIND_MOST)
+        rc = gate_invalid(&gate, "the limit must be 1 to %d", FIND_MOST);
+    else
+        rc = service_find_page(ctx, query, ret_list, err);
     return gate_leave(&gate, rc);
 }
 

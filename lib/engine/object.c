@@ -92,6 +92,7 @@ struct ctcd_list {
     const struct object_kind *items_kind;
     void **items;
     size_t count, room;
+    char *next; /* of a page; NULL = it is none */
 };
 
 static void list_free(void *object) {
@@ -99,6 +100,7 @@ static void list_free(void *object) {
     for (size_t i = 0; i < list->count; i++)
         object_unref(list->items[i]);
     mem_free(list->items);
+    mem_free(list->next);
 }
 
 static struct json *list_to_json(const void *object) {
@@ -107,7 +109,13 @@ static struct json *list_to_json(const void *object) {
     for (size_t i = 0; array && i < list->count; i++)
         if (!json_append_new(array, list->items_kind->to_json(list->items[i])))
             array = json_unref(array);
-    return array;
+    if (!list->next)
+        return array;
+    struct json *page = json_new_object();
+    if (json_set_new(page, "items", array) &&
+        (list->next[0] ? json_set_text(page, "next", list->next) : json_set_null(page, "next")))
+        return page;
+    return json_unref(page);
 }
 
 const struct object_kind LIST_KIND = {"list", list_free, list_to_json, NULL};
@@ -144,6 +152,19 @@ void *object_list_at(const ctcd_list *list, const struct object_kind *kind, size
     if (!list || index >= list->count || (kind && list->items_kind != kind))
         return NULL;
     return list->items[index];
+}
+
+const struct object_kind *object_list_kind(const ctcd_list *list) {
+    return list->items_kind;
+}
+
+bool object_list_make_page(ctcd_list *list, const char *next) {
+    list->next = mem_copy_text(next);
+    return list->next != NULL;
+}
+
+const char *object_list_next(const ctcd_list *list) {
+    return list && list->next ? list->next : "";
 }
 
 static int list_names(const ctcd_list *list, char **ret_text, ctcd_error **err) {

@@ -43,6 +43,10 @@ size_t object_list_count(const ctcd_list *list);
 /* As object_format; "name" prints one label a line. */
 int object_list_format(const ctcd_list *list, const char *format, char **ret_text,
                        ctcd_error **err);
+const struct object_kind *object_list_kind(const ctcd_list *list);
+/* A page: it prints itself with what comes next, "" = nothing. false = out of memory. */
+bool object_list_make_page(ctcd_list *list, const char *next);
+const char *object_list_next(const ctcd_list *list); /* "" also where it is no page */
 /* NULL when out of range, or when it is a list of another kind. kind NULL = any. */
 void *object_list_at(const ctcd_list *list, const struct object_kind *kind, size_t index);
 

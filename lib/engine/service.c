@@ -159,8 +159,29 @@ int service_incumbent(ctcd_context *ctx, const struct identity *identity, ctcd_s
     return rc;
 }
 
-int service_find(ctcd_context *ctx, const char *deployer, const char *pipeline, const char *step,
-                 const char *model, ctcd_list **ret, ctcd_error **err) {
+/* Inside a reading transaction. */
+static int read_page(ctcd_context *ctx, struct store_service_query query, ctcd_list *list,
+                     ctcd_error **err) {
+    _cleanup_(store_service_done) struct store_service after = {0};
+    _cleanup_(store_services_done) struct store_services found = {0};
+    int rc = 0;
+    if (query.after && *query.after) {
+        rc = store_service_get(ctx->store, query.after, &after, err);
+        query.after = after.uuid;
+    }
+    if (!rc)
+        rc = store_service_query(ctx->store, &query, &found, err);
+    for (size_t i = 0; !rc && i < found.count; i++) {
+        ctcd_service *service = NULL;
+        rc = service_new(ctx, &found.items[i], &service, err);
+        if (!rc && !object_list_take(list, service))
+            rc = error_nomem(err);
+    }
+    return rc;
+}
+
+int service_find_page(ctcd_context *ctx, struct store_service_query query, ctcd_list **ret,
+                      ctcd_error **err) {
     struct store *store = NULL;
     int rc = context_store(ctx, &store, err);
     if (rc)
@@ -171,18 +192,18 @@ int service_find(ctcd_context *ctx, const char *deployer, const char *pipeline, 
     rc = store_begin_read(store, err);
     if (rc)
         return rc;
-    _cleanup_(store_services_done) struct store_services found = {0};
-    rc = store_service_list(store, deployer, pipeline, step, model, &found, err);
-    for (size_t i = 0; !rc && i < found.count; i++) {
-        ctcd_service *service = NULL;
-        rc = service_new(ctx, &found.items[i], &service, err);
-        if (!rc && !object_list_take(list, service))
-            rc = error_nomem(err);
-    }
+    rc = read_page(ctx, query, list, err);
     store_rollback(store);
     if (!rc)
         *ret = mem_steal(&list);
     return rc;
+}
+
+int service_find(ctcd_context *ctx, const char *deployer, const char *pipeline, const char *step,
+                 const char *model, ctcd_list **ret, ctcd_error **err) {
+    struct store_service_query query = {
+        .deployer = deployer, .pipeline = pipeline, .step = step, .model = model};
+    return service_find_page(ctx, query, ret, err);
 }
 
 /* ---- revisions as back ends see them ---- */
@@ -242,5 +263,38 @@ int revision_load(ctcd_context *ctx, struct backend *backend, const struct store
     r.commit_data = ctx;
     *ret = r;
     memset(&r, 0, sizeof(r));
+    return 0;
+}
+
+/* ---- pages ---- */
+
+int service_select(const ctcd_list *list, uint32_t states, int64_t limit, ctcd_list **ret,
+                   ctcd_error **err) {
+    const struct object_kind *kind = object_list_kind(list);
+    bool looks = kind == &STATUS_KIND, pages = looks || kind == &SERVICE_KIND;
+    if (states && !looks)
+        return error_set(err, CTCD_E_INVALID, NULL, "only looks at services have a state");
+    _cleanup_(object_done) ctcd_list *page =
+        object_list_new(((const struct object *)(const void *)list)->ctx, kind);
+    if (!page)
+        return error_nomem(err);
+    size_t most = limit ? (size_t)limit : SIZE_MAX, kept = 0;
+    const char *last = "";
+    bool more = false;
+    for (size_t i = 0; !more && i < object_list_count(list); i++) {
+        void *object = object_list_at(list, kind, i);
+        if (states && !(states & 1u << ((const ctcd_status *)object)->state))
+            continue;
+        if (kept++ == most)
+            more = true;
+        else if (!object_list_take(page, object_ref(object)))
+            return error_nomem(err);
+        else if (pages)
+            last = looks ? ((const ctcd_status *)object)->service->record.uuid
+                         : ((const ctcd_service *)object)->record.uuid;
+    }
+    if (limit && pages && !object_list_make_page(page, more ? last : ""))
+        return error_nomem(err);
+    *ret = mem_steal(&page);
     return 0;
 }

@@ -37,6 +37,9 @@ int service_find(ctcd_context *ctx, const char *deployer, const char *pipeline, 
 /* The service of exactly this identity with a revision that was switched to. CTCD_NONE: there is none. */
 int service_incumbent(ctcd_context *ctx, const struct identity *identity, ctcd_service **ret,
                       ctcd_error **err);
+/* after: as store_service_get(), NULL or "" = from the first. */
+int service_find_page(ctcd_context *ctx, struct store_service_query query, ctcd_list **ret,
+                      ctcd_error **err);
 /* The revision that serves; before the first one does, the newest. CTCD_NONE: it has none. */
 int service_revision(struct store *store, const struct store_service *service,
                      struct store_revision *ret, ctcd_error **err);
@@ -54,6 +57,10 @@ int revision_load(ctcd_context *ctx, struct backend *backend, const struct store
 /* HOME/services/UUID/rNUMBER; owned; NULL = out of memory. */
 char *revision_folder(const ctcd_context *ctx, const char *service, int64_t number);
 char *service_folder(const ctcd_context *ctx, const char *service);
+
+/* See ctcd_list_select(). */
+int service_select(const ctcd_list *list, uint32_t states, int64_t limit, ctcd_list **ret,
+                   ctcd_error **err);
 
 /* Looks at all services of a list side by side: an op whose result is a list of ctcd_status in the same
    order. What cannot be asked in time is unknown. */

@@ -104,13 +104,25 @@ int store_service_find_identity(struct store *store, const char *deployer, const
 int store_service_list(struct store *store, const char *deployer, const char *pipeline,
                        const char *step, const char *model, struct store_services *ret,
                        ctcd_error **err) {
+    struct store_service_query query = {
+        .deployer = deployer, .pipeline = pipeline, .step = step, .model = model};
+    return store_service_query(store, &query, ret, err);
+}
+
+int store_service_query(struct store *store, const struct store_service_query *query,
+                        struct store_services *ret, ctcd_error **err) {
     struct record_list list;
     int rc = record_list(
         store,
         SELECT_SERVICES "WHERE (?1 = '' OR deployer = ?1) AND (?2 = '' OR pipeline = ?2)"
-                        " AND (?3 = '' OR step = ?3) AND (?4 = '' OR model = ?4) ORDER BY id DESC",
-        DB_VALUES(DB_TEXT(deployer), DB_TEXT(pipeline), DB_TEXT(step), DB_TEXT(model)), &record,
-        &list, err);
+                        " AND (?3 = '' OR step = ?3) AND (?4 = '' OR model = ?4)"
+                        " AND substr(uuid, 1, length(?5)) = lower(?5)"
+                        " AND (?6 = '' OR id < (SELECT id FROM services WHERE uuid = ?6))"
+                        " ORDER BY id DESC LIMIT ?7",
+        DB_VALUES(DB_TEXT(query->deployer), DB_TEXT(query->pipeline), DB_TEXT(query->step),
+                  DB_TEXT(query->model), DB_TEXT(query->uuid), DB_TEXT(query->after),
+                  DB_INT(query->limit > 0 ? query->limit : -1)),
+        &record, &list, err);
     if (!rc)
         *ret = (struct store_services){list.items, list.count};
     return rc;

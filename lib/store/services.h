@@ -43,6 +43,14 @@ int store_service_find_identity(struct store *store, const char *deployer, const
 int store_service_list(struct store *store, const char *deployer, const char *pipeline,
                        const char *step, const char *model, struct store_services *ret,
                        ctcd_error **err);
+/* A page of them, with more to choose by. uuid: its first digits. after: a UUID, only older ones; where there
+   is no such service, none. limit < 1: all. */
+struct store_service_query {
+    const char *uuid, *deployer, *pipeline, *step, *model, *after;
+    int64_t limit;
+};
+int store_service_query(struct store *store, const struct store_service_query *query,
+                        struct store_services *ret, ctcd_error **err);
 /* Those that are to be active, have served, and have another restart policy than "never". Newest first. */
 int store_service_list_kept(struct store *store, struct store_services *ret, ctcd_error **err);
 /* INACTIVE: no restart is planned any more. */

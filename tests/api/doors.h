@@ -183,6 +183,8 @@ static inline int doors_of_services(const struct things *t, int expected, int *r
     KNOCK(ctcd_service_get(t->context, ctcd_service_uuid(s), &found, &e));
     KNOCK(ctcd_service_find(t->context, NULL, NULL, NULL, NULL, &list, &e));
     KNOCK(ctcd_service_format(s, "json", &text, &e));
+    KNOCK(ctcd_service_find_page(t->context, NULL, NULL, NULL, NULL, NULL, NULL, 1, &list, &e));
+    KNOCK(ctcd_list_select(t->services, 0, 1, &list, &e));
     KNOCK(ctcd_service_observe(s, 10, &status, &e));
     KNOCK(ctcd_list_observe(t->services, 10, &list, &e));
     KNOCK(ctcd_list_observe_begin(t->services, 10, &op, &e));
@@ -268,6 +270,6 @@ static inline int doors(const struct things *t, int expected, int *ret_knocks) {
            doors_of_services(t, expected, ret_knocks) + doors_of_pipelines(t, expected, ret_knocks);
 }
 
-#define DOORS 91
+#define DOORS 93
 
 #endif

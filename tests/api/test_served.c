@@ -582,6 +582,72 @@ START_TEST(large_answers_come_whole) {
 }
 END_TEST
 
+/* ---- pages ------------------------------------------------------------------------------------ */
+
+START_TEST(services_are_found_page_by_page) {
+    const char *const names[] = {"a", "b", "c", "d", "e"};
+    const char *model = a_model("1", "");
+    ctcd_list *list = NULL, *page = NULL, *looks = NULL;
+    for (size_t i = 0; i < 5; i++) {
+        ctcd_service *service = deploy(names[i], model);
+        if (i == 1)
+            ok(ctcd_service_stop(service, LONG_MS, &err));
+        drop(service);
+    }
+    char after[37] = "";
+    for (size_t seen = 0; seen < 5; seen += 2) {
+        ok(ctcd_service_find_page(ctx, NULL, "ml", NULL, NULL, "", after, 3, &list, &err));
+        ok(ctcd_list_select(list, 0, 2, &page, &err));
+        ck_assert_uint_eq(ctcd_list_count(page), seen < 4 ? 2 : 1);
+        for (size_t i = 0; i < ctcd_list_count(page); i++)
+            ck_assert_str_eq(ctcd_service_model(ctcd_list_service(page, i)), names[4 - seen - i]);
+        (void)snprintf(after, sizeof after, "%s", ctcd_list_next(page));
+        ck_assert_int_eq(!*after, seen == 4);
+        ctcd_list_unref(list);
+        ctcd_list_unref(page);
+    }
+    ok(ctcd_service_find_page(ctx, NULL, NULL, NULL, NULL, NULL, NULL, 100000, &list, &err));
+    ck_assert_uint_eq(ctcd_list_count(list), 5);
+    ck_assert_str_eq(ctcd_list_next(list), "");
+    const char *uuid = ctcd_service_uuid(ctcd_list_service(list, 2));
+    ok(ctcd_service_find_page(ctx, uuid, NULL, NULL, NULL, NULL, NULL, 9, &page, &err));
+    ck_assert_uint_eq(ctcd_list_count(page), 1);
+    ck_assert_str_eq(ctcd_service_model(ctcd_list_service(page, 0)), "c");
+    ctcd_list_unref(page);
+    ok(ctcd_list_observe(list, LONG_MS, &looks, &err));
+    ok(ctcd_list_select(looks, 1u << CTCD_STATE_INACTIVE | 1u << CTCD_STATE_ERROR, 1, &page, &err));
+    ck_assert_uint_eq(ctcd_list_count(page), 1);
+    ck_assert_str_eq(ctcd_service_model(ctcd_status_service(ctcd_list_status(page, 0))), "b");
+    ck_assert_str_eq(ctcd_list_next(page), "");
+    char *text = NULL;
+    ok(ctcd_list_format(page, "json", &text, &err));
+    ck_assert_has(text, "\"next\": null");
+    ctcd_free(text);
+    ctcd_list_unref(page);
+    ok(ctcd_list_select(looks, 1u << CTCD_STATE_ACTIVE, 0, &page, &err));
+    ck_assert_uint_eq(ctcd_list_count(page), 4);
+    ctcd_list_unref(page);
+    page = NULL;
+    fails(ctcd_list_select(list, 1u << CTCD_STATE_ACTIVE, 0, &page, &err), CTCD_E_INVALID);
+    fails(ctcd_list_select(looks, 1, 0, &page, &err), CTCD_E_INVALID);
+    fails(ctcd_list_select(looks, 1u << 8, 0, &page, &err), CTCD_E_INVALID);
+    fails(ctcd_list_select(looks, 0, -1, &page, &err), CTCD_E_INVALID);
+    fails(ctcd_list_select(looks, 0, 100001, &page, &err), CTCD_E_INVALID);
+    fails(ctcd_list_select(looks, 0, 1, NULL, &err), CTCD_E_INVALID);
+    fails(ctcd_list_select(NULL, 0, 1, &page, &err), CTCD_E_INVALID);
+    fails(ctcd_service_find_page(ctx, NULL, NULL, NULL, NULL, NULL, NULL, 0, &page, &err),
+          CTCD_E_INVALID);
+    fails(ctcd_service_find_page(ctx, NULL, NULL, NULL, NULL, NULL, "ffffffff", 1, &page, &err),
+          CTCD_E_NOT_FOUND);
+    fails(ctcd_service_find_page(ctx, NULL, NULL, NULL, NULL, NULL, NULL, 1, NULL, &err),
+          CTCD_E_INVALID);
+    ck_assert_ptr_null(page);
+    ck_assert_str_eq(ctcd_list_next(NULL), "");
+    ctcd_list_unref(looks);
+    ctcd_list_unref(list);
+}
+END_TEST
+
 /* ---- logs ------------------------------------------------------------------------------------- */
 
 START_TEST(logs_are_the_last_lines) {
@@ -733,5 +799,6 @@ SUITE_MAIN_WITH("served", stand_in_begin, stand_in_end, a_service_is_found_by_a_
                 force_kills_at_once, what_is_gone_at_the_server_can_be_deleted,
                 rows_come_in_many_shapes, wrong_input_is_the_callers_fault,
                 what_a_server_does_wrong_has_its_code, a_back_end_says_what_is_behind_an_error,
-                a_slow_answer_ends_with_the_time, large_answers_come_whole, logs_are_the_last_lines,
-                logs_are_followed, wrong_cursors_are_refused, nothing_is_asked_of_nobody)
+                a_slow_answer_ends_with_the_time, large_answers_come_whole,
+                services_are_found_page_by_page, logs_are_the_last_lines, logs_are_followed,
+                wrong_cursors_are_refused, nothing_is_asked_of_nobody)
