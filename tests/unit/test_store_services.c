@@ -90,6 +90,34 @@ START_TEST(empty_is_any_in_queries) {
 }
 END_TEST
 
+static void expect_page(struct store_service_query query, const char *models) {
+    struct store_services list = {0};
+    char seen[200] = "";
+    OK(store_service_query(store, &query, &list, &err));
+    for (size_t i = 0; i < list.count; i++)
+        (void)snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s ", list.items[i].model);
+    ck_assert_str_eq(seen, models);
+    store_services_done(&list);
+}
+
+START_TEST(services_come_in_pages) {
+    for (int i = 2; i <= 4; i++)
+        OK(add_service(store, i));
+    char first[37], part[9];
+    (void)snprintf(first, sizeof first, "%s", uuid_of(3));
+    (void)snprintf(part, sizeof part, "%.8s", first);
+    expect_page((struct store_service_query){0}, "model4 model3 model2 model1 ");
+    expect_page((struct store_service_query){.limit = 2}, "model4 model3 ");
+    expect_page((struct store_service_query){.limit = 9, .after = first}, "model2 model1 ");
+    expect_page((struct store_service_query){.limit = 1, .after = first, .deployer = "ml"},
+                "model2 ");
+    expect_page((struct store_service_query){.after = "gone"}, "");
+    expect_page((struct store_service_query){.uuid = first}, "model3 ");
+    expect_page((struct store_service_query){.uuid = first, .model = "model2"}, "");
+    expect_page((struct store_service_query){.uuid = "%"}, "");
+}
+END_TEST
+
 START_TEST(services_change) {
     OK(store_service_set_desired(store, uuid_of(1), CTCD_STATE_INACTIVE, &err));
     OK(store_service_set_error(store, uuid_of(1), "it fell", "line 1\nline 2", 77, &err));
@@ -462,10 +490,11 @@ START_TEST(removing_keeps_the_journal) {
 END_TEST
 
 SUITE_MAIN_WITH("store_services", setup, home_teardown, a_service_comes_back,
-                one_service_has_an_identity, empty_is_any_in_queries, services_change,
-                what_is_not_there, a_revision_comes_back, numbers_are_never_used_again,
-                the_newest_and_those_that_may_run, a_reading_sees_one_instant,
-                every_start_is_a_generation, a_back_end_says_what_it_knows, an_operation_comes_back,
+                one_service_has_an_identity, empty_is_any_in_queries, services_come_in_pages,
+                services_change, what_is_not_there, a_revision_comes_back,
+                numbers_are_never_used_again, the_newest_and_those_that_may_run,
+                a_reading_sees_one_instant, every_start_is_a_generation,
+                a_back_end_says_what_it_knows, an_operation_comes_back,
                 a_service_has_one_open_operation, the_switch_is_one_step,
                 a_service_has_one_open_operation, restarts_are_planned_counted_and_settled,
                 a_switch_that_may_not_be_changes_nothing, removing_keeps_the_journal)
