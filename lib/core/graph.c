@@ -117,8 +117,8 @@ static int name_cycle(const struct graph *graph, const bool *placed, ctcd_error 
                  graph->nodes[walk[begin + (first + i) % size]].name);
     if (text.failed)
         return error_nomem(err);
-    return error_set(err, CTCD_E_INVALID, NULL, "the steps need each other in a circle: %s",
-                     text.text);
+    return error_set(err, CTCD_E_INVALID, "take one of these links out",
+                     "the steps need each other in a circle: %s", text.text);
 }
 
 int graph_order(const struct graph *graph, size_t *order, ctcd_error **err) {

@@ -19,7 +19,8 @@ static int unknown_param(const char *name, const struct param_view *params, size
         return error_nomem(err);
     for (size_t i = 0; i < count; i++)
         names[i] = params[i].name;
-    error_set(err, CTCD_E_INVALID, NULL, "there is no parameter \"%s\"", name);
+    error_set(err, CTCD_E_INVALID, "declare it under params:", "there is no parameter \"%s\"",
+              name);
     const char *near = text_nearest(name, names, count);
     if (near)
         error_hint(err, "did you mean ${params.%s}?", near);

@@ -24,7 +24,8 @@ static const char *near_step(const struct pipeline_spec *spec, const char *name,
 
 static int no_such_step(const struct pipeline_spec *spec, const char *key, const char *name,
                         int kind, ctcd_error **err) {
-    error_set(err, CTCD_E_INVALID, NULL, "%s: there is no step \"%.100s\"", key, name);
+    error_set(err, CTCD_E_INVALID,
+              "name one of the steps under steps:", "%s: there is no step \"%.100s\"", key, name);
     const char *near = near_step(spec, name, kind);
     if (near)
         error_hint(err, "did you mean \"%s\"?", near);

@@ -85,10 +85,15 @@ int pipeline_load(ctcd_context *ctx, const char *path, ctcd_pipeline **ret, ctcd
     int rc = file_read(path, YAML_MAX_BYTES, 0, &text, &len, err);
     if (!rc)
         rc = file_real_path(path, &real, err);
-    if (!rc && strlen(text) != len)
-        rc = error_set(err, CTCD_E_INVALID, NULL, "%s: there is a NUL character in it", path);
-    if (rc)
+    if (rc) {
+        if (rc != CTCD_E_NOMEM)
+            error_hint(err, "give the path of a pipeline file");
         return rc;
+    }
+    if (strlen(text) != len) { /* which is refused, with the place of the NUL */
+        _cleanup_(yaml_done) struct yaml_node *root = NULL;
+        return yaml_parse(text, len, path, &root, err);
+    }
     _cleanup_(mem_free_ptr) char *folder = path_folder(real);
     return folder ? make(ctx, mem_steal(&text), path, folder, ret, err) : error_nomem(err);
 }

@@ -4,9 +4,11 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "core/identity.h"
 #include "engine/pipeline.h"
 
 #define RETRIES_MOST 100
+#define DAYS_MOST 36500 /* of a duration: instants are sums of them, and must not overflow */
 
 struct reader {
     struct pipeline_spec *spec;
@@ -47,13 +49,20 @@ static int take_list(struct reader *r, void *place, const struct yaml_node *node
     return 0;
 }
 
+static int put_duration(struct reader *r, int64_t *place, int64_t ms,
+                        const struct yaml_node *node) {
+    if (ms > DAYS_MOST * 86400000LL)
+        return wrong(r, node, "\"%s\" must be at most %dd", node->key, DAYS_MOST);
+    *place = ms;
+    return 0;
+}
+
 static int take_duration(struct reader *r, void *place, const struct yaml_node *node) {
     const char *text = yaml_text(node);
     int64_t ms = 0;
     if (!text || !text_to_duration(text, &ms) || ms <= 0)
         return wrong(r, node, "\"%s\" must be a duration, like 90s, 10m or 1h30m", node->key);
-    *(int64_t *)place = ms;
-    return 0;
+    return put_duration(r, place, ms, node);
 }
 
 static int take_duration_or_zero(struct reader *r, void *place, const struct yaml_node *node) {
@@ -61,8 +70,7 @@ static int take_duration_or_zero(struct reader *r, void *place, const struct yam
     int64_t ms = 0;
     if (!text || !text_to_duration(text, &ms) || ms < 0)
         return wrong(r, node, "\"%s\" must be a duration, like 0s, 90s or 10m", node->key);
-    *(int64_t *)place = ms;
-    return 0;
+    return put_duration(r, place, ms, node);
 }
 
 static int take_count(struct reader *r, void *place, const struct yaml_node *node) {
@@ -95,6 +103,32 @@ static int at_node(struct reader *r, const struct yaml_node *node, ctcd_error *s
     int result = yaml_error(r->err, rc, node, error_hint_text(said), "%s", error_message(said));
     error_unref(said);
     return result;
+}
+
+/* A name is checked where it stands; what the rules of names are, name_check_*() knows. */
+static int check_name(struct reader *r, const struct yaml_node *at, int rc, ctcd_error *said) {
+    if (rc == CTCD_E_NOMEM) {
+        error_unref(said);
+        return error_nomem(r->err);
+    }
+    return rc ? at_node(r, at, said, rc) : 0;
+}
+
+static int check_key_name(struct reader *r, const struct yaml_node *node, const char *what) {
+    const struct yaml_node key = {
+        .name = node->name, .line = node->key_line, .column = node->key_column};
+    ctcd_error *said = NULL;
+    int rc = name_check_step(what, node->key, &said);
+    return check_name(r, &key, rc, said);
+}
+
+static int take_name(struct reader *r, void *place, const struct yaml_node *node) {
+    ctcd_error *said = NULL;
+    int rc = take_text(r, place, node);
+    if (rc)
+        return rc;
+    rc = name_check_plain("name of the pipeline", yaml_text(node), &said);
+    return check_name(r, node, rc, said);
 }
 
 /* ---- mappings ---- */
@@ -338,10 +372,11 @@ static int take_steps(struct reader *r, void *place, const struct yaml_node *nod
         enum step_kind kind = STEP_COMMAND;
         if (child->kind != YAML_MAPPING)
             return wrong(r, child, "the step \"%s\" must be a mapping", child->key);
-        int rc = step_kind_of(r, child, &kind);
-        if (rc)
-            return rc;
-        rc = take_step(r, child, kind);
+        int rc = check_key_name(r, child, "name of a step");
+        if (!rc)
+            rc = step_kind_of(r, child, &kind);
+        if (!rc)
+            rc = take_step(r, child, kind);
         if (rc)
             return rc;
     }
@@ -358,7 +393,9 @@ static int take_params(struct reader *r, void *place, const struct yaml_node *no
         return wrong(r, node, "there are more than %u parameters", SPEC_MAX_PARAMS);
     for (size_t i = 0; i < node->count; i++) {
         _cleanup_(json_done) struct json *value = NULL;
-        int rc = yaml_to_json(node->children[i], &value, r->err);
+        int rc = check_key_name(r, node->children[i], "name of a parameter");
+        if (!rc)
+            rc = yaml_to_json(node->children[i], &value, r->err);
         if (!rc)
             rc = pipeline_put_param(r->spec, node->children[i]->key, value, r->err);
         if (rc)
@@ -543,6 +580,12 @@ static const struct yaml_node *place_of(const struct yaml_node *root, const char
     }
     if (strncmp(message, "schedule: ", 10) == 0)
         return yaml_get(root, "schedule");
+    for (size_t i = 0; steps && i < steps->count; i++) { /* ... in a circle: a → b → a */
+        const char *circle = strstr(message, "circle: "), *name = steps->children[i]->key;
+        size_t len = strlen(name);
+        if (circle && strncmp(circle + 8, name, len) == 0 && circle[8 + len] == ' ')
+            return steps->children[i];
+    }
     return root;
 }
 
@@ -559,7 +602,7 @@ static int check(struct reader *r, const struct yaml_node *root) {
 int pipeline_file_parse(const struct yaml_node *root, const char *folder, struct pipeline_spec *ret,
                         ctcd_error **err) {
     static const struct key keys[] = {
-        {"pipeline", take_text, offsetof(struct pipeline_spec, name)},
+        {"pipeline", take_name, offsetof(struct pipeline_spec, name)},
         {"params", take_params, 0},
         {"steps", take_steps, 0},
         {"schedule", take_schedule, offsetof(struct pipeline_spec, schedule)},

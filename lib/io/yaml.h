@@ -18,6 +18,7 @@ enum yaml_kind { YAML_SCALAR, YAML_SEQUENCE, YAML_MAPPING };
 
 struct yaml_node {
     enum yaml_kind kind;
+    bool alias;            /* of a foreign file: an alias, whose value is not known here; null */
     bool plain;            /* a scalar without quotes: true, 1, ~ are then more than text */
     unsigned line, column; /* where it begins, from 1 */
     char *text;            /* of a scalar, never NULL there: UTF-8 without NUL */
@@ -34,6 +35,8 @@ struct yaml_node {
 int yaml_parse(const char *text, size_t len, const char *name, struct yaml_node **ret,
                ctcd_error **err);
 int yaml_parse_file(const char *path, struct yaml_node **ret, ctcd_error **err);
+/* For files that others write: anchors, aliases (see `alias`), YAML's own tags and merge keys pass. */
+int yaml_parse_foreign_file(const char *path, struct yaml_node **ret, ctcd_error **err);
 void yaml_tree_free(struct yaml_node *root);
 void yaml_done(struct yaml_node **root); /* for _cleanup_ */
 

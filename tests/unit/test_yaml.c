@@ -162,6 +162,48 @@ START_TEST(a_byte_order_mark_is_passed_over) {
     ck_assert_int_eq(yaml_get(root, "pipeline")->line, 1);
     yaml_tree_free(root);
     assert_refused("\xef\xbb\xbf", 3, CTCD_E_INVALID, "f.yaml:1:1: there is nothing");
+    /* libyaml's reader knows only the offset of what it refuses. */
+    assert_refused("a: 1\nb: \xc3\xa9\x07\n", 11, CTCD_E_INVALID,
+                   "f.yaml:2:5: control characters are not allowed");
+}
+END_TEST
+
+/* A file of somebody else's writer: what stands for something else is passed over, and nothing is expanded. */
+START_TEST(what_others_write) {
+    static const struct {
+        const char *text, *message; /* NULL: it is read */
+    } rows[] = {
+        {"a: &x [1]\nb: *x\nc: {<<: *x}\nd: !!binary aGk=\ne: !!set {f}\n", NULL},
+        {"a: &x [*x]\n", NULL},
+        {"a: *x\n", ":1:4: an alias (*) of no anchor"},
+        {"a: !!python/object:os.system x\n", ":1:4: tags of Python (!!python/...) and of others"},
+        {"a: !own x\n", ":1:4: tags of Python"},
+        {"a: &x 1\na: *x\n", ":2:1: the key \"a\" is in line 1 already"},
+    };
+    char folder[4096], path[4200];
+    suite_folder(folder);
+    (void)snprintf(path, sizeof path, "%s/f.yaml", folder);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct yaml_node *root = NULL;
+        ctcd_error *err = NULL;
+        FILE *file = fopen(path, "we");
+        ck_assert_ptr_nonnull(file);
+        ck_assert_int_ge(fputs(rows[i].text, file), 0);
+        ck_assert_int_eq(fclose(file), 0);
+        int rc = yaml_parse_foreign_file(path, &root, &err);
+        ck_assert_msg(rc == (rows[i].message ? CTCD_E_INVALID : 0), "%s: %d %s", rows[i].text, rc,
+                      error_message(err));
+        ck_assert_msg(!rows[i].message || strstr(error_message(err), rows[i].message), "%s: %s",
+                      rows[i].text, error_message(err));
+        error_done(&err);
+        if (i == 0) {
+            ck_assert(yaml_get(root, "b")->alias && yaml_is_null(yaml_get(root, "b")));
+            ck_assert(!yaml_get(root, "a")->alias);
+            ck_assert_str_eq(yaml_text(yaml_get(root, "d")), "aGk=");
+        }
+        yaml_tree_free(root);
+    }
+    suite_folder_remove(folder);
 }
 END_TEST
 
@@ -431,5 +473,6 @@ START_TEST(files_are_parsed) {
 END_TEST
 
 SUITE_MAIN("yaml", nodes_know_their_place, what_is_refused, limits,
-           a_byte_order_mark_is_passed_over, scalars_by_the_core_schema, values_are_written_as_yaml,
-           long_keys_and_deep_values, memory_may_run_out, files_are_parsed)
+           a_byte_order_mark_is_passed_over, what_others_write, scalars_by_the_core_schema,
+           values_are_written_as_yaml, long_keys_and_deep_values, memory_may_run_out,
+           files_are_parsed)
