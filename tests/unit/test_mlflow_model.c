@@ -121,7 +121,62 @@ START_TEST(anchors_are_left_to_python) {
     char *columns = NULL;
     ck_assert_int_eq(model_columns(at("anchors"), &columns, NULL), CTCD_NONE);
     make_model("anchors2", "flavors:\n  mleap:\n    a: &id001 [1]\n    b: *id001\n");
-    refuses(at("anchors2"), CTCD_E_INVALID, "MLmodel:", NULL);
+    refuses(at("anchors2"), CTCD_E_INVALID, "no flavor python_function, only mleap", NULL);
+    make_model("alias", "a: &a {loader_module: x}\nflavors: {python_function: *a}\n");
+    resolves(at("alias"), at("alias"));
+    make_model("merged", "a: &a {loader_module: x}\nflavors: {python_function: {<<: *a}}\n");
+    resolves(at("merged"), at("merged"));
+    make_model("dangling", PYFUNC "    x: *nowhere\n");
+    refuses(at("dangling"), CTCD_E_INVALID, "MLmodel:4:8: an alias (*) of no anchor", NULL);
+    make_model("broken", PYFUNC "    x: &a [1]\n    y: [*a\n");
+    refuses(at("broken"), CTCD_E_INVALID, "MLmodel:6:1: did not find expected", NULL);
+}
+END_TEST
+
+/* MLflow imports what loader_module names: without one no server of it can start. */
+START_TEST(a_flavor_that_cannot_be_loaded) {
+    static const struct {
+        const char *flavor, *message;
+    } rows[] = {
+        {" 3", "MLmodel:2:20: the flavor python_function must be a mapping"},
+        {"", "MLmodel:2:19: the flavor python_function must be a mapping"},
+        {" [a]", "must be a mapping"},
+        {" {}", "MLmodel:2:20: the flavor python_function needs a loader_module"},
+        {" {loader_module: ~}", "MLmodel:2:36: the flavor python_function needs a loader_module"},
+        {" {loader_module: [x]}", "needs a loader_module"},
+        {" {loader_module: \"\"}", "needs a loader_module"},
+    };
+    make_model("m", NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[256];
+        (void)snprintf(text, sizeof text, "flavors:\n  python_function:%s\n", rows[i].flavor);
+        put("m/MLmodel", text, 0600);
+        refuses(at("m"), CTCD_E_INVALID, rows[i].message, "save_model()");
+    }
+}
+END_TEST
+
+START_TEST(a_signature_that_cannot_be_read) {
+    static const struct {
+        const char *signature, *message;
+    } rows[] = {
+        {"3", "MLmodel:4:12: the signature must be a mapping"},
+        {"[inputs]", "the signature must be a mapping"},
+        {"{inputs: 3}", "MLmodel:4:21: the inputs of the signature must be a list"},
+        {"{inputs: [a]}", "the inputs of the signature must be a list"},
+        {"{inputs: '[', outputs: '[]'}", "the inputs of the signature must be a list"},
+        {"{inputs: '[]', outputs: '{}'}", "the outputs of the signature must be a list"},
+        {"{inputs: '[]', params: 'x'}", "the params of the signature must be a list"},
+    };
+    make_model("m", NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[256];
+        (void)snprintf(text, sizeof text, PYFUNC "signature: %s\n", rows[i].signature);
+        put("m/MLmodel", text, 0600);
+        refuses(at("m"), CTCD_E_INVALID, rows[i].message, "save_model()");
+    }
+    put("m/MLmodel", PYFUNC "signature: {inputs: '[]', outputs: ~}\n", 0600);
+    resolves(at("m"), at("m"));
 }
 END_TEST
 
@@ -271,5 +326,6 @@ START_TEST(every_allocation_fails_once) {
 END_TEST
 
 SUITE_MAIN_WITH("mlflow_model", setup, teardown, paths_and_file_uris, what_is_no_path,
-                what_is_no_model, anchors_are_left_to_python, columns_of_a_signature, which_python,
-                examples, every_allocation_fails_once)
+                what_is_no_model, anchors_are_left_to_python, a_flavor_that_cannot_be_loaded,
+                a_signature_that_cannot_be_read, columns_of_a_signature, which_python, examples,
+                every_allocation_fails_once)

@@ -76,6 +76,8 @@ int model_resolve(const char *uri, char **ret_path, ctcd_error **err) {
     rc = file_real_path(path ? path : uri, &real, err);
     if (rc == CTCD_E_NOT_FOUND)
         return error_set(err, rc, "check the path", "there is no model at %s", path ? path : uri);
+    if (rc && rc != CTCD_E_NOMEM)
+        error_hint(err, "check the path");
     if (!rc)
         rc = model_check(real, err);
     if (!rc)
@@ -85,33 +87,15 @@ int model_resolve(const char *uri, char **ret_path, ctcd_error **err) {
 
 /* ---- what it is ----------------------------------------------------------------------------------- */
 
-static bool has_line(const char *text, const char *line) {
-    size_t size = strlen(line);
-    for (const char *at = text; at; at = strchr(at, '\n'), at = at ? at + 1 : NULL)
-        if (strncmp(at, line, size) == 0)
-            return true;
-    return false;
-}
-
-/* MLflow's writer may use anchors, which our reader refuses: then the lines have to tell. */
-static int judge_unread(const char *path, int rc, ctcd_error **err) {
-    _cleanup_(mem_free_ptr) char *text = NULL;
-    if (rc != CTCD_E_INVALID || file_read(path, YAML_MAX_BYTES, 0, &text, NULL, NULL))
-        return rc;
-    if (!has_line(text, "flavors:") || !has_line(text, "  python_function:"))
-        return rc;
-    if (err)
-        error_done(err);
-    return CTCD_NONE;
-}
-
-/* CTCD_NONE: it is a model, but no more can be told. */
 static int read_model(const char *folder, struct yaml_node **ret, ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *path = path_join(folder, MODEL_FILE);
     if (!path)
         return error_nomem(err);
-    int rc = yaml_parse_file(path, ret, err);
-    return rc ? judge_unread(path, rc, err) : 0;
+    /* MLflow's writer may use anchors. */
+    int rc = yaml_parse_foreign_file(path, ret, err);
+    if (rc && rc != CTCD_E_NOT_FOUND && rc != CTCD_E_NOMEM && err && !error_hint_text(*err))
+        error_hint(err, MODEL_HINT);
+    return rc;
 }
 
 static int no_model(const char *folder, ctcd_error **err) {
@@ -125,6 +109,45 @@ static int no_model(const char *folder, ctcd_error **err) {
     return rc;
 }
 
+/* What an alias stands for its server will see. */
+static int check_python(const struct yaml_node *python, ctcd_error **err) {
+    const struct yaml_node *loader = yaml_get(python, "loader_module");
+    if (python->alias || (loader && loader->alias) || yaml_get(python, "<<"))
+        return 0;
+    if (python->kind != YAML_MAPPING)
+        return yaml_error(err, CTCD_E_INVALID, python, MODEL_HINT,
+                          "the flavor python_function must be a mapping with a loader_module");
+    const char *name = yaml_text(loader);
+    if (!name || !name[0])
+        return yaml_error(err, CTCD_E_INVALID, loader ? loader : python, MODEL_HINT,
+                          "the flavor python_function needs a loader_module, the name of a module");
+    return 0;
+}
+
+/* Inputs, outputs and params are lists as JSON in a text. */
+static int check_signature(const struct yaml_node *signature, ctcd_error **err) {
+    static const char *const parts[] = {"inputs", "outputs", "params"};
+    if (!yaml_is_null(signature) && signature->kind != YAML_MAPPING)
+        return yaml_error(err, CTCD_E_INVALID, signature, MODEL_HINT,
+                          "the signature must be a mapping");
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const struct yaml_node *part = yaml_get(signature, parts[i]);
+        const char *text = yaml_text(part);
+        _cleanup_(json_done) struct json *list = NULL;
+        if (yaml_is_null(part))
+            continue;
+        int rc = text ? json_parse(text, strlen(text), YAML_MAX_BYTES, JSON_PYTHON, "signature",
+                                   &list, NULL)
+                      : CTCD_E_INVALID;
+        if (rc == CTCD_E_NOMEM)
+            return error_nomem(err);
+        if (rc || json_kind(list) != JSON_KIND_ARRAY)
+            return yaml_error(err, CTCD_E_INVALID, part, MODEL_HINT,
+                              "the %s of the signature must be a list as JSON in a text", parts[i]);
+    }
+    return 0;
+}
+
 int model_check(const char *folder, ctcd_error **err) {
     _cleanup_(yaml_done) struct yaml_node *model = NULL;
     if (!file_is_folder(folder))
@@ -136,9 +159,14 @@ int model_check(const char *folder, ctcd_error **err) {
     if (rc == CTCD_E_NOT_FOUND)
         return no_model(folder, err);
     if (rc)
-        return rc == CTCD_NONE ? 0 : rc;
+        return rc;
     const struct yaml_node *flavors = yaml_get(model, "flavors");
-    if (yaml_get(flavors, "python_function"))
+    const struct yaml_node *python = yaml_get(flavors, "python_function");
+    if (python) {
+        rc = check_python(python, err);
+        return rc ? rc : check_signature(yaml_get(model, "signature"), err);
+    }
+    if (flavors && flavors->alias)
         return 0;
     bool any = flavors && flavors->kind == YAML_MAPPING && flavors->count;
     return error_set(err, CTCD_E_INVALID, "save it with one of MLflow's Python flavors",
