@@ -451,6 +451,11 @@ START_TEST(answers_cut_off_at_each_byte) {
             int rc = validates("models:/iris@champion", LONG, &err);
             ck_assert_msg(rc == CTCD_E_PROTOCOL, "%s: %zu bytes: %d %s", rows[i].name, size, rc,
                           ctcd_error_message(err));
+            err = ctcd_error_unref(err);
+            own[0].close = true; /* and where its length says that there is more */
+            rc = i == 0 ? validates("models:/iris@champion", LONG, &err) : CTCD_E_PROTOCOL;
+            ck_assert_msg(rc == CTCD_E_PROTOCOL, "%s: %zu bytes, more claimed: %d %s", rows[i].name,
+                          size, rc, ctcd_error_message(err));
             ctcd_error_unref(err);
         }
     }

@@ -12,6 +12,8 @@
 #define REQUEST_MS 30000 /* for one answer; a file may take what is left of the call */
 #define SAID_BYTES 400   /* of what the server says, in an error */
 
+#define BAD_ANSWER_HINT "is %s the address of an MLflow tracking server? then look at its log"
+
 #define URI_HINT                                                                                   \
     "set the model deployer's option tracking_uri to the address of an MLflow tracking "           \
     "server, such as http://127.0.0.1:5000"
@@ -181,8 +183,8 @@ static int judge_bad(const struct registry *r, const struct question *q,
     if (a->status == 401 || a->status == 403)
         rc = not_allowed(r, a->status, words, err);
     else if (is_missing(a->status, json) || (a->status == 404 && q->take))
-        rc = error_set(err, CTCD_E_NOT_FOUND, NULL, "%s: not at the tracking server %s%s", q->what,
-                       uri, words);
+        rc = error_set(err, CTCD_E_NOT_FOUND, "look for it at the tracking server",
+                       "%s: not at the tracking server %s%s", q->what, uri, words);
     else if (a->status == 404)
         rc = error_set(err, CTCD_E_NOT_SUPPORTED,
                        "is tracking_uri the address of an MLflow tracking server, and is it new "
@@ -195,7 +197,7 @@ static int judge_bad(const struct registry *r, const struct question *q,
         rc = error_set(err, CTCD_E_UNREACHABLE, "try again later",
                        "the tracking server %s is too busy (%d)%s", uri, a->status, words);
     else if (a->status >= 400 && a->status < 500)
-        rc = error_set(err, CTCD_E_INVALID, NULL,
+        rc = error_set(err, CTCD_E_INVALID, "look at its log",
                        "%s: the tracking server %s does not take the question (%d)%s", q->what, uri,
                        a->status, words);
     else
@@ -215,6 +217,10 @@ static int judge_failure(const struct registry *r, const struct question *q,
     if (a->code == CTCD_E_UNREACHABLE && !error_hint_text(*err))
         error_hint(err, "does it run at %s, the model deployer's tracking_uri?",
                    r->backend->tracking.uri);
+    else if (a->code == CTCD_E_TIMEOUT && !error_hint_text(*err))
+        error_hint(err, "try again, with more time");
+    else if (a->code != CTCD_E_NOMEM && !error_hint_text(*err))
+        error_hint(err, BAD_ANSWER_HINT, r->backend->tracking.uri);
     return a->code;
 }
 
@@ -226,14 +232,19 @@ int registry_judge(const struct registry *r, const struct question *q, const str
     bool good = a->status >= 200 && a->status < 300;
     if (good && q->take)
         return 0;
-    int rc = json_parse(a->body, a->body_size, REGISTRY_MAX_ANSWER, JSON_PYTHON,
-                        "answer of the tracking server", &json, good ? err : NULL);
+    _cleanup_(mem_free_ptr) char *whose = mem_text("answer of %s", r->backend->tracking.uri);
+    if (!whose)
+        return error_nomem(err);
+    int rc = json_parse(a->body, a->body_size, REGISTRY_MAX_ANSWER, JSON_PYTHON, whose, &json,
+                        good ? err : NULL);
     if (rc == CTCD_E_NOMEM)
         return error_nomem(err);
     if (!good)
         return judge_bad(r, q, a, json_kind(json) == JSON_KIND_OBJECT ? json : NULL, err);
-    if (rc && a->body[strspn(a->body, " \t\r\n")] == '{') /* cut off, or broken */
+    if (rc && a->body[strspn(a->body, " \t\r\n")] == '{') { /* cut off, or broken */
+        error_hint(err, BAD_ANSWER_HINT, r->backend->tracking.uri);
         return error_prefix(err, "%s", q->what), rc;
+    }
     if (rc || json_kind(json) != JSON_KIND_OBJECT)
         return not_mlflow(r, q, a, err);
     if (ret)

@@ -103,8 +103,8 @@ int staging_announce(struct staging *s, const char *path, int64_t size, bool fol
     if (!source_path_is_safe(path))
         return refuse(path, "which could lie outside of the model's folder", err);
     if (s->count >= STAGING_FILES_MAX)
-        return error_set(err, CTCD_E_TOO_LARGE, NULL, "the model has more than %d files",
-                         STAGING_FILES_MAX);
+        return error_set(err, CTCD_E_TOO_LARGE, "save it without what its server does not need",
+                         "the model has more than %d files", STAGING_FILES_MAX);
     if (size > 0 && size > max_bytes - s->announced)
         return error_set(err, CTCD_E_TOO_LARGE, "raise the model deployer's option max_model_mib",
                          "the model is larger than %lld MiB", (long long)(max_bytes >> 20));
