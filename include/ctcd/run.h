@@ -51,8 +51,9 @@ CTCD_API int ctcd_run_cancel_begin(ctcd_run *run, int64_t timeout_ms, ctcd_op **
  *
  * @param timeout_ms  As ctcd_pipeline_run().
  * @param ret_run     As ctcd_pipeline_run().
- * @retval CTCD_E_CONFLICT  It has completed, or has not ended.
- * @retval CTCD_E_FAILED    A step failed again.
+ * @retval CTCD_E_CONFLICT   It has completed, or has not ended.
+ * @retval CTCD_E_NOT_FOUND  It was removed meanwhile.
+ * @retval CTCD_E_FAILED     A step failed again.
  * @threads One thread per context. @since 0.1
  */
 CTCD_API int ctcd_run_retry(ctcd_run *run, int64_t timeout_ms, ctcd_run **ret_run,

@@ -149,6 +149,19 @@ static int check_retry(ctcd_context *ctx, const char *uuid, ctcd_error **err) {
     return rc ? rc : pipeline_check_functions(ctx, &pipeline->spec, err);
 }
 
+/* A gc may have removed it since it was looked at, with its folder: then that is the reason, whatever failed. */
+static int refuse_begun(ctcd_context *ctx, const char *uuid, int rc, ctcd_error **err) {
+    _cleanup_(store_run_done) struct store_run now = {0};
+    _cleanup_(error_done) ctcd_error *why = NULL;
+    if (store_run_get(ctx->store, uuid, &now, &why) != CTCD_E_NOT_FOUND)
+        return rc;
+    if (err) {
+        error_done(err);
+        *err = mem_steal(&why);
+    }
+    return CTCD_E_NOT_FOUND;
+}
+
 /* Locked before it is RUNNING, as one by hand; who dies after that leaves a run to be taken up. */
 int run_retry_new(ctcd_run *run, int64_t timeout_ms, ctcd_op **ret, ctcd_error **err) {
     ctcd_context *ctx = run->object.ctx;
@@ -162,19 +175,21 @@ int run_retry_new(ctcd_run *run, int64_t timeout_ms, ctcd_op **ret, ctcd_error *
         rc = check_retry(ctx, uuid, err);
     if (!rc)
         rc = random_uuid(owner, err);
-    if (!rc)
-        rc = run_lock(ctx, uuid, &lock, err);
+    if (rc)
+        return rc;
+    rc = run_lock(ctx, uuid, &lock, err);
     if (!rc)
         rc = run_new_locked(ctx, uuid, owner, &lock, timeout_ms, &op, err);
     if (rc)
-        return rc;
+        return refuse_begun(ctx, uuid, rc, err);
     rc = store_run_retry(store, uuid, owner, context_wall(ctx), err);
     if (rc == CTCD_NONE)
         rc = error_set(err, CTCD_E_CONFLICT, "see: ctcd run describe",
                        "the run %s was retried by somebody else just now", run->record.name);
-    if (rc)
+    if (rc) {
         op_unref(op);
-    else
-        *ret = op;
-    return rc;
+        return refuse_begun(ctx, uuid, rc, err);
+    }
+    *ret = op;
+    return 0;
 }

@@ -105,13 +105,13 @@ int run_interrupted(ctcd_context *ctx, struct store_run *record, bool *ret, ctcd
         return rc;
     /* Who carries a run out records its end before the lock is free. */
     _cleanup_(store_run_done) struct store_run now = {0};
-    rc = store_run_get(ctx->store, record->uuid, &now, err);
-    if (rc == CTCD_E_NOT_FOUND) { /* it ended, and was removed */
-        error_done(err);
-        return 0;
-    }
-    if (rc)
-        return rc;
+    ctcd_error *why = NULL;
+    rc = store_run_get(ctx->store, record->uuid, &now, &why);
+    if (rc && rc != CTCD_E_NOT_FOUND && err)
+        *err = mem_steal(&why);
+    error_done(&why);
+    if (rc) /* it ended, and was removed: as it was when it was read */
+        return rc == CTCD_E_NOT_FOUND ? 0 : rc;
     *ret = now.status == STORE_RUN_RUNNING;
     struct store_run before = *record;
     *record = now;

@@ -14,15 +14,15 @@ import time
 import support
 
 KILL_AT = os.path.join(support.BUILD, "test", "kill-at")
-KILLED, ENDED_WELL, NOT_HERE = 0, 99, 97
+KILLED, ENDED_WELL, ENDED_BADLY = 0, 99, 98
 F_OFD_GETLK = 36  # Python 3.11 has no name for it
 MOST = 1000  # edges; a sweep that gets there would not end by itself
 # On a quiet machine each piece that SQLite writes is an edge; else those in a row to one file are one.
 EACH_WRITE = ["-w"] if os.environ.get("TEST_QUIET") else []
 
-# killed: was it? edge: which it was, in words. out, err: what it said till then. edges: how many it had, where
-# it came to its end.
-End = collections.namedtuple("End", "killed edge out err edges")
+# killed: was it? edge: which it was, in words. out, err: what it said till then. edges, status: how many it had, and
+# what it ended with, where it came to its end.
+End = collections.namedtuple("End", "killed edge out err edges status")
 
 
 class EdgeSweeps:
@@ -36,19 +36,17 @@ class EdgeSweeps:
         done = subprocess.run(argv, env=self.home.env, cwd=self.home.folder, timeout=support.SAFETY,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               encoding="utf-8", errors="replace")
-        if script is not None and done.returncode != NOT_HERE:
-            return End(False, "", done.stdout, done.stderr, None)
-        self.assertIn(done.returncode, (KILLED, ENDED_WELL), done)
+        self.assertIn(done.returncode, (KILLED, ENDED_WELL) if script is None else (ENDED_WELL, ENDED_BADLY), done)
         said, _, last = done.stderr.rstrip("\n").rpartition("\n")
         if done.returncode == KILLED:
             # A child that had not yet become another program has the daemon's lock open till it does.
             self.assertTrue(support.wait_for(self.no_daemon))
             # What it was saying when it died may lack its end of line.
             said, _, last = done.stderr.rstrip("\n").rpartition("before a ")
-            return End(True, "before a " + last, done.stdout, said, None)
-        edges = re.fullmatch(r"(\d+) edges:.*", last)
-        self.assertTrue(edges, done.stderr)
-        return End(False, last, done.stdout, said, int(edges.group(1)))
+            return End(True, "before a " + last, done.stdout, said, None, None)
+        told = re.fullmatch(r"(\d+) edges, exit status (-?\d+):.*", last)
+        self.assertTrue(told, done.stderr)
+        return End(False, last, done.stdout, said, int(told.group(1)), int(told.group(2)))
 
     def no_daemon(self):
         path = os.path.join(self.home.path, "scheduler.lock")

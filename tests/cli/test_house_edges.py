@@ -142,5 +142,78 @@ class Edges(HouseCase):
         self.each_edge("restore", 40, self.home_again, lambda _: command, check)
 
 
+class AtOnce(HouseCase):
+    """One command is held before each of its edges in turn, while the other one does all that it does."""
+
+    def meeting(self, name, prepare, command, other, check):
+        """other: what the shell runs beside it. check(what, the first one's end, the other's exit status)"""
+        status = os.path.join(self.home.folder, "status")
+        what = prepare()
+        edges = self.kill_at(0, *command(what), script="true").edges
+        for k in range(1, edges + 1):
+            what = prepare()
+            script = "%s >other.out 2>other.err; echo $? >%s" % (other(what), status)
+            with self.subTest(k=k):
+                end = self.kill_at(k, *command(what), script=script)
+                with open(status, encoding="utf-8") as f:
+                    check(what, end, int(f.read()))
+        print("\nmeasured: %s: held at %d of %d edges" % (name, k, edges))
+        self.assertGreater(edges, 20)
+
+    def failed_run(self):
+        """A run that fails, and would not if it were tried again; beside it one that has completed."""
+        if os.path.exists(self.notes + ".go"):
+            os.unlink(self.notes + ".go")
+        self.clock.move(1000, 0)
+        path = self.pipeline(self.step("train", 'test -e "$NOTES.go" && echo y >"$CTCD_ARTIFACTS/f"\n'),
+                             schedule="", name="retried")
+        self.home.run("pipeline", "run", path, status=1)
+        self.let_go()
+        self.clock.move(10000, 0)
+        return self.query("SELECT uuid FROM runs ORDER BY id DESC LIMIT 1")[0][0]
+
+    def test_gc_and_retry(self):
+        """Either the run goes, and cannot be retried, or it is retried, and stays."""
+        def check(uuid, end, gc):
+            self.assertEqual(gc, 0)
+            runs = self.query("SELECT status FROM runs WHERE uuid = ?", uuid)
+            folder = os.path.join(self.home.path, "runs", uuid)
+            if runs:
+                self.assertEqual((runs, end.status), ([("completed",)], 0), end)
+                self.assertTrue(os.path.exists(os.path.join(folder, "train", "2", "artifacts", "f")))
+            else:
+                self.assertEqual(end.status, 3, end)
+                self.assertIn("next: ", end.err)
+                self.assertFalse(os.path.exists(folder) and os.listdir(folder) not in ([], ["lock"]))
+                self.home.run("gc")
+                self.assertFalse(os.path.exists(folder))
+            self.check_once_of_those_left()
+        self.meeting("gc beside a retry", self.failed_run, lambda uuid: ["run", "retry", uuid],
+                     lambda uuid: self.home.ctcd + " gc --older-than 5s", check)
+
+    def check_once_of_those_left(self):
+        noted = self.noted()
+        self.assertEqual(len(noted), len(set(noted)), "an attempt was started twice")
+        self.assertEqual(self.query("SELECT name FROM runs WHERE status IN ('pending', 'running')"), [])
+        self.assertTrue(support.wait_for(lambda: not self.home.processes()))
+
+    def test_two_daemons(self):
+        """Both would take up one run: one of them does, and the other one says that there is a daemon."""
+        def interrupted():
+            path = self.pipeline(self.step("train", self.OUTPUT, "outputs: [x]")
+                                 + self.step("after", "true", "inputs: {x: train.x}"), schedule="", name="taken-up")
+            self.assertTrue(self.kill_at("process:1", "pipeline", "run", path).killed)
+            return self.query("SELECT uuid FROM runs ORDER BY id DESC LIMIT 1")[0][0]
+
+        def check(uuid, end, other):
+            self.assertIn((end.status, other), ((0, 0), (0, 6), (6, 0)), end)
+            self.assertEqual(self.query("SELECT status FROM runs WHERE uuid = ?", uuid), [("completed",)])
+            resumed = self.query("SELECT count(*) FROM events WHERE kind = 'run_resumed' AND subject = ?", uuid)
+            self.assertEqual(resumed, [(1,)])
+            self.check_once()
+        self.meeting("a daemon beside a daemon", interrupted, lambda _: ["daemon", "--until-idle"],
+                     lambda _: self.home.ctcd + " daemon --until-idle", check)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -271,7 +271,8 @@ static bool at_call(struct watch *w, const struct call *call) {
 }
 
 static int ended(const struct watch *w, int status) {
-    (void)fprintf(stderr, "\n%ld edges:", w->seen);
+    (void)fprintf(stderr, "\n%ld edges, exit status %d:", w->seen,
+                  WIFEXITED(status) ? WEXITSTATUS(status) : -1);
     for (int i = 1; i <= KINDS; i++)
         if (w->counts[i])
             (void)fprintf(stderr, " %s %ld", i == KINDS ? "beside a process" : kinds[i],
