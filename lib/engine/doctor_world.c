@@ -151,31 +151,36 @@ static int ask_backend(struct doctor *d, const char *component, ctcd_error **err
     return rc;
 }
 
-static int tell(struct doctor *d, const char *where, int rc, const ctcd_error *why,
-                ctcd_error **err) {
+static int tell(struct doctor *d, const char *severity, const char *where, int rc,
+                const ctcd_error *why, ctcd_error **err) {
     if (!rc)
         return 0;
     const char *hint = error_hint_text(why);
     if (rc == CTCD_E_NOMEM ||
-        doctor_add(d, "program", DOCTOR_ERROR, mem_copy_text(where),
-                   mem_copy_text(error_message(why)), mem_copy_text(hint ? hint : ""), NULL))
+        doctor_add(d, "program", severity, mem_copy_text(where), mem_copy_text(error_message(why)),
+                   mem_copy_text(hint ? hint : ""), NULL))
         return error_nomem(err);
     return 0;
 }
 
+/* Without the active stack's deployer nothing can be deployed; another one may be there for later. */
 int doctor_programs(struct doctor *d, ctcd_error **err) {
-    _cleanup_(error_done) ctcd_error *why = NULL;
-    _cleanup_(error_done) ctcd_error *other = NULL;
+    _cleanup_(error_done) ctcd_error *no_shim = NULL;
     _cleanup_(store_stack_done) struct store_stack stack = {0};
+    _cleanup_(store_components_done) struct store_components deployers = {0};
     const char *shim = NULL;
-    int rc = tell(d, "ctcd-shim", context_shim(d->ctx, &shim, &why), why, err);
+    int rc = context_shim(d->ctx, &shim, &no_shim);
+    rc = tell(d, DOCTOR_ERROR, "ctcd-shim", rc, no_shim, err);
     if (!rc)
         rc = store_stack_get(d->store, NULL, &stack, err);
-    if (rc)
-        return rc;
-    const char *deployer = stack.components[CTCD_COMPONENT_MODEL_DEPLOYER];
-    if (!deployer || !deployer[0])
-        return 0;
-    rc = ask_backend(d, deployer, &other);
-    return tell(d, deployer, rc, other, err);
+    if (!rc)
+        rc = store_component_list(d->store, CTCD_COMPONENT_MODEL_DEPLOYER, &deployers, err);
+    for (size_t i = 0; !rc && i < deployers.count; i++) {
+        _cleanup_(error_done) ctcd_error *why = NULL;
+        const char *name = deployers.items[i].name;
+        bool active = strcmp(name, stack.components[CTCD_COMPONENT_MODEL_DEPLOYER]) == 0;
+        rc = ask_backend(d, name, &why);
+        rc = tell(d, active ? DOCTOR_ERROR : DOCTOR_WARNING, name, rc, why, err);
+    }
+    return rc;
 }
