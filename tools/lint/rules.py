@@ -20,7 +20,7 @@ LAYERS = {
     "deployers": ["kube", "protocols", "io", "base"],
     "engine": ["core", "protocols", "store", "io", "base"],
     "api": ["engine", "core", "protocols", "store", "io", "base"],
-    "shim": ["io/alive.h", "io/marked.h", "base"],
+    "shim": ["io/alive.h", "io/marked.h", "io/rotate.h", "base"],
     "cli": [],
     "examples": [],
     "tests/api": [],
