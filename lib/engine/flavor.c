@@ -37,7 +37,8 @@ static int bad_option(const char *flavor, const char *name, const char *what, ct
 }
 
 static int check_options(const char *flavor, const ctcd_option_entry *table, ctcd_error **err) {
-    static const char *const types[] = {"text", "path", "integer", "duration", "boolean"};
+    static const char *const types[] = {"text",     "path",    "integer",
+                                        "duration", "boolean", "variables"};
     for (const ctcd_option_entry *o = table; o && o->name; o++) {
         bool known = o->type && text_starts(o->type, "choice:") && o->type[7];
         for (size_t i = 0; o->type && i < sizeof types / sizeof *types; i++)
@@ -69,9 +70,10 @@ static int check_table(const ctcd_model_deployer_vtable *t, ctcd_error **err) {
         return error_set(err, CTCD_E_NEWER, "use a newer libctcd",
                          "the back end needs plug-in interface %u; this library has %u", t->abi,
                          CTCD_PLUGIN_ABI);
-    if (t->flags || !t->flavor)
+    bool unknown = (t->flags & ~CTCD_DEPLOYER_CSV) != 0;
+    if (unknown || !t->flavor)
         return error_set(err, CTCD_E_INVALID, NULL, "the back end's table has %s",
-                         t->flags ? "unknown flags" : "no flavor name");
+                         unknown ? "unknown flags" : "no flavor name");
     int rc = name_check_plain("flavor", t->flavor, err);
     if (rc)
         return rc;

@@ -50,6 +50,10 @@ int options_set_here(struct ctcd_options *options, const char *owner, const char
                      const char *value, const char *folder, ctcd_error **err);
 int options_unset(struct ctcd_options *options, const char *owner, const char *key,
                   ctcd_error **err);
+/* scheme://user:secret@host in it? */
+bool options_holds_password(const char *value);
+/* Type "variables" (variables.c): A=1,B=2 or a JSON object, as the text of a JSON object of texts; owned. */
+int variables_read(const char *option, const char *text, char **ret, ctcd_error **err);
 int options_check_value(const ctcd_option_entry *entry, const char *value, ctcd_error **err);
 int options_check_required(const struct ctcd_options *options, const char *owner, ctcd_error **err);
 int options_from_json(struct ctcd_options *options, const char *owner, const char *json,

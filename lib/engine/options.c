@@ -124,7 +124,7 @@ static int bad_value(const char *name, const char *value, const char *wanted, ct
 }
 
 /* scheme://user:secret@host: no place for a secret, it would be stored, listed and shown in messages. */
-static bool holds_password(const char *value) {
+bool options_holds_password(const char *value) {
     const char *at = strstr(value, "://");
     if (!at)
         return false;
@@ -145,7 +145,11 @@ int options_check_value(const ctcd_option_entry *entry, const char *value, ctcd_
         return error_set(err, CTCD_E_INVALID, "give env:NAME or file:PATH",
                          "option %s takes a reference to a secret, never the secret itself",
                          entry->name);
-    if (holds_password(value))
+    if (strcmp(type, "variables") == 0) {
+        _cleanup_(mem_free_ptr) char *read = NULL;
+        return variables_read(entry->name, value, &read, err);
+    }
+    if (options_holds_password(value))
         return error_set(
             err, CTCD_E_INVALID,
             "take user and password out of it; options that take env:NAME or file:PATH "
@@ -181,9 +185,13 @@ int options_set(struct ctcd_options *options, const char *owner, const char *key
         return rc;
     if (strcmp(entry->type, "boolean") == 0)
         value = is_choice("true|yes|1", value) ? "true" : "false";
-    char *kept = mem_copy_text(value);
-    if (!kept)
-        return error_nomem(err);
+    char *kept = NULL;
+    if (strcmp(entry->type, "variables") == 0)
+        rc = variables_read(entry->name, value, &kept, err);
+    else if (!(kept = mem_copy_text(value)))
+        rc = error_nomem(err);
+    if (rc)
+        return rc;
     mem_free(options->values[i]);
     options->values[i] = kept;
     return 0;

@@ -240,10 +240,20 @@ static int take_options(struct reader *r, void *place, const struct yaml_node *n
     if (node->kind != YAML_MAPPING)
         return wrong(r, node, "\"options\" must be a mapping, like {workers: 1}");
     for (size_t i = 0; i < node->count; i++) {
-        const char *text = yaml_text(node->children[i]);
+        const struct yaml_node *child = node->children[i];
+        _cleanup_(mem_free_ptr) char *object = NULL;
+        const char *text = yaml_text(child);
+        if (!text && child->kind == YAML_MAPPING) { /* variables */
+            _cleanup_(json_done) struct json *value = NULL;
+            int rc = yaml_to_json(child, &value, r->err);
+            if (rc)
+                return rc;
+            if (!(object = json_to_text(value)))
+                return error_nomem(r->err);
+            text = object;
+        }
         if (!text)
-            return wrong(r, node->children[i], "the option \"%s\" must be a single value",
-                         node->children[i]->key);
+            return wrong(r, child, "the option \"%s\" must be a single value", child->key);
         if (!settings_set(place, node->children[i]->key, text))
             return error_nomem(r->err);
     }

@@ -92,6 +92,7 @@ RIGHT = [
     "schedule: {cron: 30 2 * * mon-fri, timezone: Europe/Paris, dialect: cronos}\n" + step("{command: [x]}"),
     "schedule: {cron: '0 0 12 * * * 2099', seconds: true, year: true, start: now, catchup: all}\n" + step("{command: [x]}"),
     step("{deploy: {model_name: m, model_uri: ./m, options: {workers: 1}, replace: true}}"),
+    step("{deploy: {model_name: m, model_uri: ./m, options: {environment: {A: x, B: 1}}}}"),
 ]
 WRONG = [
     "steps: {a: {command: [x]}}\n", "pipeline: p\n", "pipeline: p\nsteps: {}\n", "pipeline: p\nsteps: [a]\n",
@@ -105,6 +106,7 @@ WRONG = [
     step("{command: [x], retries: {backoff: 101}}"), step("{decide: {threshold: 1}}"), step("{decide: x}"),
     step("{decide: {metric: a}}"), step("{deploy: {model_name: m}}"), step("{deploy: {model_uri: ./m}}"),
     step("{deploy: {model_name: m, model_uri: ./m, options: [a]}}"),
+    step("{deploy: {model_name: m, model_uri: ./m, options: {a: [x]}}}"),
     step("{deploy: {model_name: m, model_uri: ./m, replace: 2}}"), "jobs: 0\n" + step("{command: [x]}"),
     "jobs: 65\n" + step("{command: [x]}"), "on_crash: no_idea\n" + step("{command: [x]}"),
     "on_failure: x\n" + step("{command: [x]}"), "params: [x]\n" + step("{command: [x]}"),
