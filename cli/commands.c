@@ -133,8 +133,9 @@ static const struct option_spec deploy_options[] = {
 
 static const struct option_spec predict_options[] = {
     IDENTITY_OPTIONS,
-    {"input", 'i', "FILE", "the request as JSON; - = standard input, the default"},
-    {"data", 0, "JSON", "the request itself"},
+    {"input", 'i', "FILE", "the request; - = standard input, the default"},
+    {"data", 0, "TEXT", "the request itself"},
+    {"content-type", 0, "application/json|text/csv", "default: JSON, and CSV for a FILE.csv"},
     {"timeout", 't', "TIME", "default 60s"},
     {0},
 };
@@ -399,9 +400,12 @@ const struct command commands[] = {
      .flags = COMMAND_READS | COMMAND_TEXT,
      .more = "The request is a complete body (instances, inputs, dataframe_split, "
              "dataframe_records) or\n"
-             "just rows: [[1, 2], [3, 4]] or [{\"a\": 1}].",
+             "just rows: [[1, 2], [3, 4]] or [{\"a\": 1}]; or CSV with a line of column names.\n"
+             "The answer is the server's JSON; a bare NaN or Infinity of Python's is printed as a "
+             "text.",
      .examples =
-         "ctcd predict --model-name digits --data '[[0, 5, 9]]'\nctcd predict 8cbe <request.json"},
+         "ctcd predict --model-name digits --data '[[0, 5, 9]]'\nctcd predict 8cbe <request.json\n"
+         "ctcd predict 8cbe --input rows.csv"},
     {.verb = "decide",
      .summary = "would a candidate replace the incumbent?",
      .options = decide_options,

@@ -89,21 +89,35 @@ static char *request_text(struct request *req, int *ret_status) {
     if (data)
         return text_of("%s", data);
     if (!path && isatty(STDIN_FILENO)) {
-        *ret_status = usage_error("add --data=JSON or --input=FILE", "the request is missing");
+        *ret_status = usage_error("add --data=TEXT or --input=FILE", "the request is missing");
         return NULL;
     }
     return read_input(path ? path : "-", ret_status);
+}
+
+/* *ret: is the request CSV? */
+static int request_type(struct request *req, int *ret) {
+    const char *type = option(req, "content-type"), *path = option(req, "input");
+    size_t length = path ? strlen(path) : 0;
+    *ret =
+        type ? strcmp(type, "text/csv") == 0 : length > 4 && strcmp(path + length - 4, ".csv") == 0;
+    if (type && !*ret && strcmp(type, "application/json") != 0)
+        return usage_error("application/json, or text/csv", "%s is no type of a request", type);
+    return 0;
 }
 
 int cmd_predict(struct request *req, ctcd_error **err) {
     _drop_(service) ctcd_service *service = NULL;
     _drop_(op) ctcd_op *op = NULL;
     int64_t timeout_ms = -1;
+    int csv = 0;
     if (!argument(req, 0) == !model_option(req))
         return usage_error("ctcd predict UUID, or ctcd predict --model-name NAME",
                            argument(req, 0) ? "a UUID and a model's name: only one can be meant"
                                             : "which served model?");
     int rc = option_duration(req, "timeout", &timeout_ms);
+    if (!rc)
+        rc = request_type(req, &csv);
     if (!rc)
         rc = argument(req, 0) ? ctcd_service_get(req->ctx, argument(req, 0), &service, err)
                               : find_one(req, &service, err);
@@ -113,7 +127,8 @@ int cmd_predict(struct request *req, ctcd_error **err) {
     if (rc)
         return rc;
     catch_signals();
-    rc = ctcd_service_predict_begin(service, input, timeout_ms, &op, err);
+    rc = csv ? ctcd_service_predict_csv_begin(service, input, timeout_ms, &op, err)
+             : ctcd_service_predict_begin(service, input, timeout_ms, &op, err);
     free(input);
     if (!rc)
         rc = wait_for(req, op, PROGRESS_TERMINAL, err);

@@ -36,7 +36,8 @@ typedef struct ctcd_text ctcd_text; /**< A text that a method gives back; filled
 /** Describes one option. A table of them ends with an entry whose name is NULL. Never grows. */
 typedef struct ctcd_option_entry {
     const char *name; /**< Lower case with underscores. */
-    /** "text", "path", "integer", "duration" (ms), "boolean" or "choice:a|b|c". */
+    /** "text", "path", "integer", "duration" (ms), "boolean", "choice:a|b|c", or "variables" (given as A=1,B=2 or
+        a JSON object, read as the text of a JSON object of texts, in which env:NAME and file:PATH are references). */
     const char *type;
     const char *default_value; /**< Text form, or NULL = none. */
     const char *help;          /**< One line. */
@@ -57,6 +58,10 @@ typedef void (*ctcd_ready_fn)(void *impl, int fd, uint32_t events);
 /** @name logs_since() flags. @{ */
 #define CTCD_LOGS_ENDED                                                                            \
     0x1u /**< Another revision serves: a last line that has no end is given, too. */
+/** @} */
+
+/** @name What a back end can. @{ */
+#define CTCD_DEPLOYER_CSV 0x1u /**< predict() takes text/csv, too. */
 /** @} */
 
 /** @name remove() flags. @{ */
@@ -94,7 +99,7 @@ typedef struct ctcd_model_deployer_vtable {
     /** Optional: the last lines of the server's log. */
     int (*logs)(void *impl, ctcd_call *call, const ctcd_revision *revision, int64_t lines,
                 ctcd_text *out);
-    /** One prediction: sends body (already JSON) to the revision's URL. */
+    /** One prediction: sends body (already JSON, or what ctcd_call_content_type() says) to the revision's URL. */
     int (*predict)(void *impl, ctcd_call *call, const ctcd_revision *revision, const char *body,
                    ctcd_text *out);
     /* ---- end of ABI 1; append below, never insert ---- */
@@ -155,6 +160,8 @@ CTCD_API int ctcd_call_scratch(ctcd_call *call, size_t size, ctcd_destroy_fn des
                                void **ret_memory);
 /** A folder that all components of this flavor share in this home (downloaded models), made at the first asking, absolute; borrowed until close(). A folder models/NAME in it (NAME of 16 or more characters) is removed by ctcd_home_collect() when no live revision has NAME in its memo or pinned URI. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_call_folder(ctcd_call *call, const char **ret_folder);
+/** In predict(): what the body is, "application/json", or with CTCD_DEPLOYER_CSV also "text/csv"; borrowed. @threads Inside the method. @since 0.1 */
+CTCD_API const char *ctcd_call_content_type(const ctcd_call *call);
 /** Says why. @param hint What to do next, or NULL. @return @p code. @threads Inside the method. @since 0.1 */
 CTCD_API int ctcd_call_fail(ctcd_call *call, int code, const char *message, const char *hint);
 /** Adds lines to what was said by ctcd_call_fail(). @threads Inside the method. @since 0.1 */

@@ -181,7 +181,8 @@ CTCD_API int ctcd_service_delete_begin(ctcd_service *service, uint32_t flags, in
  *                     [{...}, ...] as records; {"columns": [...], "data": [...]} as a split; an object of
  *                     lists as columns by name (inputs), one of single values as one record.
  * @param timeout_ms   > 0, < 0 = 60 s.
- * @param ret_output   The server's JSON answer, owned.
+ * @param ret_output   The server's JSON answer, owned. What Python writes as bare NaN, Infinity or -Infinity is
+ *                     the text "NaN", "Infinity", "-Infinity" in it.
  * @retval CTCD_E_INVALID      Not JSON, or the server refused the input (message and status are the server's).
  * @retval CTCD_E_UNREACHABLE  It does not answer; the hint says how the service is.
  * @threads One thread per context. @since 0.1
@@ -191,6 +192,18 @@ CTCD_API int ctcd_service_predict(ctcd_service *service, const char *input_json,
 /** Begins it; ctcd_op_take_text() has the result. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_service_predict_begin(ctcd_service *service, const char *input_json,
                                         int64_t timeout_ms, ctcd_op **ret_op, ctcd_error **err);
+/**
+ * Sends one prediction request as CSV: a line with the names of the columns, then a line for each row. The server
+ * gives the columns the types of the model's signature. All else is as with ctcd_service_predict().
+ *
+ * @retval CTCD_E_NOT_SUPPORTED  The service's back end takes JSON only.
+ * @threads One thread per context. @since 0.1
+ */
+CTCD_API int ctcd_service_predict_csv(ctcd_service *service, const char *input_csv,
+                                      int64_t timeout_ms, char **ret_output, ctcd_error **err);
+/** Begins it; ctcd_op_take_text() has the result. @threads One thread per context. @since 0.1 */
+CTCD_API int ctcd_service_predict_csv_begin(ctcd_service *service, const char *input_csv,
+                                            int64_t timeout_ms, ctcd_op **ret_op, ctcd_error **err);
 /** The last @p lines of the server's log (1 to 10,000), without the last newline; owned. @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_service_logs(ctcd_service *service, int64_t lines, char **ret_text,
                                ctcd_error **err);

@@ -14,6 +14,10 @@ CTCD_API int64_t ctcd_call_deadline(const ctcd_call *call) {
     return call ? call->deadline : INT64_MAX;
 }
 
+CTCD_API const char *ctcd_call_content_type(const ctcd_call *call) {
+    return call && call->args.csv ? "text/csv" : "application/json";
+}
+
 CTCD_API int64_t ctcd_call_now(const ctcd_call *call) {
     return call ? loop_now(loop_of(call)) : 0;
 }

@@ -362,13 +362,13 @@ CTCD_API int ctcd_service_delete_begin(ctcd_service *service, uint32_t flags, in
 
 /* ---- asking for texts ---- */
 
-static int begin_predict(struct gate *gate, ctcd_service *service, const char *input,
+static int begin_predict(struct gate *gate, ctcd_service *service, const char *input, bool csv,
                          int64_t timeout_ms, ctcd_op **ret) {
-    int rc = gate_text(gate, "input_json", input);
+    int rc = gate_text(gate, csv ? "input_csv" : "input_json", input);
     if (!rc)
         rc = gate_timeout(gate, &timeout_ms, PREDICT_TIMEOUT_MS, false);
     if (!rc)
-        rc = predict_new(gate->ctx, service->record.uuid, input, timeout_ms, ret, gate->err);
+        rc = predict_new(gate->ctx, service->record.uuid, input, csv, timeout_ms, ret, gate->err);
     if (!rc)
         op_start(*ret, NULL);
     return rc;
@@ -382,8 +382,8 @@ static int text_of(struct gate *gate, ctcd_op *op, char **ret_text) {
     return rc;
 }
 
-CTCD_API int ctcd_service_predict(ctcd_service *service, const char *input_json, int64_t timeout_ms,
-                                  char **ret_output, ctcd_error **err) {
+static int predict_and_wait(ctcd_service *service, const char *input, bool csv, int64_t timeout_ms,
+                            char **ret_output, ctcd_error **err) {
     struct gate gate;
     int rc = gate_enter(&gate, ctx_of(service), err);
     if (rc)
@@ -391,22 +391,43 @@ CTCD_API int ctcd_service_predict(ctcd_service *service, const char *input_json,
     ctcd_op *op = NULL;
     rc = ret_output ? gate_wait(&gate) : gate_missing(&gate, "ret_output");
     if (!rc)
-        rc = begin_predict(&gate, service, input_json, timeout_ms, &op);
+        rc = begin_predict(&gate, service, input, csv, timeout_ms, &op);
     return gate_leave(&gate, rc ? rc : text_of(&gate, op, ret_output));
 }
 
-CTCD_API int ctcd_service_predict_begin(ctcd_service *service, const char *input_json,
-                                        int64_t timeout_ms, ctcd_op **ret_op, ctcd_error **err) {
+static int predict_begin(ctcd_service *service, const char *input, bool csv, int64_t timeout_ms,
+                         ctcd_op **ret_op, ctcd_error **err) {
     struct gate gate;
     int rc = gate_enter(&gate, ctx_of(service), err);
     if (rc)
         return rc;
     ctcd_op *op = NULL;
-    rc = ret_op ? begin_predict(&gate, service, input_json, timeout_ms, &op)
+    rc = ret_op ? begin_predict(&gate, service, input, csv, timeout_ms, &op)
                 : gate_missing(&gate, "ret_op");
     if (!rc)
         *ret_op = op_publish(op);
     return gate_leave(&gate, rc);
+}
+
+CTCD_API int ctcd_service_predict(ctcd_service *service, const char *input_json, int64_t timeout_ms,
+                                  char **ret_output, ctcd_error **err) {
+    return predict_and_wait(service, input_json, false, timeout_ms, ret_output, err);
+}
+
+CTCD_API int ctcd_service_predict_begin(ctcd_service *service, const char *input_json,
+                                        int64_t timeout_ms, ctcd_op **ret_op, ctcd_error **err) {
+    return predict_begin(service, input_json, false, timeout_ms, ret_op, err);
+}
+
+CTCD_API int ctcd_service_predict_csv(ctcd_service *service, const char *input_csv,
+                                      int64_t timeout_ms, char **ret_output, ctcd_error **err) {
+    return predict_and_wait(service, input_csv, true, timeout_ms, ret_output, err);
+}
+
+CTCD_API int ctcd_service_predict_csv_begin(ctcd_service *service, const char *input_csv,
+                                            int64_t timeout_ms, ctcd_op **ret_op,
+                                            ctcd_error **err) {
+    return predict_begin(service, input_csv, true, timeout_ms, ret_op, err);
 }
 
 CTCD_API int ctcd_service_logs(ctcd_service *service, int64_t lines, char **ret_text,

@@ -71,6 +71,7 @@ struct call_args {
     const char *body;                     /* CALL_PREDICT; copied */
     int64_t lines;                        /* CALL_LOGS, CALL_LOGS_SINCE */
     uint32_t flags;                       /* CALL_REMOVE, CALL_LOGS_SINCE */
+    bool csv;                             /* CALL_PREDICT: body is CSV, not JSON */
 };
 
 /* deadline: monotonic ms; INT64_MAX is not allowed. CTCD_E_NOT_SUPPORTED: the back end has no such method. */

@@ -10,6 +10,7 @@ struct ask {
     ctcd_op op;
     char uuid[37];
     char *body;
+    bool csv;
     int64_t lines;
     enum call_method method;
     ctcd_service *service;
@@ -81,6 +82,9 @@ static int begin(struct ask *a) {
         rc = choose_revision(a, &record, &cursor, &flags);
     if (!rc)
         rc = backend_get(ctx, a->service->record.deployer, &a->backend, err);
+    if (!rc && a->csv && !(a->backend->flavor->table.flags & CTCD_DEPLOYER_CSV))
+        rc = error_set(err, CTCD_E_NOT_SUPPORTED, "send it as JSON", "the back end %s takes no CSV",
+                       a->backend->flavor->name);
     if (!rc)
         rc = revision_load(ctx, a->backend, &record, a->service->record.model, &a->revision, err);
     if (rc)
@@ -89,6 +93,7 @@ static int begin(struct ask *a) {
                              .text = &a->answer,
                              .place = &a->place,
                              .body = a->body,
+                             .csv = a->csv,
                              .cursor = cursor,
                              .lines = a->lines,
                              .flags = flags};
@@ -176,17 +181,20 @@ static int make(ctcd_context *ctx, const struct op_kind *kind, enum call_method 
     return 0;
 }
 
-int predict_new(ctcd_context *ctx, const char *uuid, const char *input, int64_t timeout_ms,
-                ctcd_op **ret, ctcd_error **err) {
+int predict_new(ctcd_context *ctx, const char *uuid, const char *input, bool csv,
+                int64_t timeout_ms, ctcd_op **ret, ctcd_error **err) {
     char *body = mem_copy_text(input);
     if (!body)
         return error_nomem(err);
     int rc = make(ctx, &PREDICT, CALL_PREDICT, uuid, timeout_ms, ret, err);
-    if (rc)
+    if (rc) {
         mem_free(body);
-    else
-        ((struct ask *)*ret)->body = body;
-    return rc;
+        return rc;
+    }
+    struct ask *a = (struct ask *)*ret;
+    a->body = body;
+    a->csv = csv;
+    return 0;
 }
 
 int logs_new(ctcd_context *ctx, const char *uuid, int64_t lines, int64_t timeout_ms, ctcd_op **ret,

@@ -68,8 +68,8 @@ int observe_new(ctcd_context *ctx, ctcd_list *services, int64_t timeout_ms, ctcd
                 ctcd_error **err);
 
 /* Ops with OP_TEXT. */
-int predict_new(ctcd_context *ctx, const char *uuid, const char *input, int64_t timeout_ms,
-                ctcd_op **ret, ctcd_error **err);
+int predict_new(ctcd_context *ctx, const char *uuid, const char *input, bool csv,
+                int64_t timeout_ms, ctcd_op **ret, ctcd_error **err);
 int logs_new(ctcd_context *ctx, const char *uuid, int64_t lines, int64_t timeout_ms, ctcd_op **ret,
              ctcd_error **err);
 /* cursor NULL = the last lines. The text is the next cursor, a newline, and what was written. The op ends with

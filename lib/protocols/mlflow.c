@@ -222,8 +222,36 @@ static int plan_request(const struct json *value, enum mlflow_form form, struct 
     return form == MLFLOW_AUTO ? recognise(value, plan, err) : check_form(value, form, plan, err);
 }
 
+enum mlflow_protocol mlflow_protocol_of(const char *version) {
+    return version && text_starts(version, "1.") ? MLFLOW_PROTOCOL_1 : MLFLOW_PROTOCOL_2;
+}
+
+/* A table or records that were wrapped for 2.0; CTCD_NONE: they are not. */
+static int unwrap(const struct json *value, char **ret, ctcd_error **err) {
+    const struct json *rows = json_get(value, body_keys[MLFLOW_SPLIT - MLFLOW_SPLIT]);
+    if (!rows)
+        rows = json_get(value, body_keys[MLFLOW_RECORDS - MLFLOW_SPLIT]);
+    for (struct json_iter i = json_members(value); json_next(&i);) {
+        bool known = false;
+        for (size_t k = 0; k < BODY_KEYS; k++)
+            known = known || strcmp(i.key, body_keys[k]) == 0;
+        if (!known)
+            return error_set(err, CTCD_E_INVALID, "leave it out",
+                             "this server has MLflow 1.x, which knows no \"%.100s\" in a request",
+                             i.key);
+    }
+    if (!rows)
+        return CTCD_NONE;
+    return (*ret = json_to_text(rows)) ? 0 : error_nomem(err);
+}
+
 int mlflow_encode(const char *text, size_t len, enum mlflow_form form, char **ret,
                   ctcd_error **err) {
+    return mlflow_encode_for(MLFLOW_PROTOCOL_2, text, len, form, ret, err);
+}
+
+int mlflow_encode_for(enum mlflow_protocol protocol, const char *text, size_t len,
+                      enum mlflow_form form, char **ret, ctcd_error **err) {
     _cleanup_(json_done) struct json *value = NULL;
     int rc = json_parse(text, len, MLFLOW_MAX_BODY_BYTES,
                         JSON_UNIQUE_KEYS | JSON_PYTHON | JSON_USER_INPUT, "request", &value, err);
@@ -233,17 +261,34 @@ int mlflow_encode(const char *text, size_t len, enum mlflow_form form, char **re
     if (rc)
         return rc;
     const char *key = mlflow_form_name(plan.form);
+    if (protocol == MLFLOW_PROTOCOL_1 && !key) {
+        rc = unwrap(value, ret, err);
+        if (rc != CTCD_NONE)
+            return rc;
+    }
+    if (protocol == MLFLOW_PROTOCOL_1 && (plan.form == MLFLOW_SPLIT || plan.form == MLFLOW_RECORDS))
+        key = NULL;
     _cleanup_(buf_done) struct buf body = {0};
     if (key)
-        buf_addf(&body, "{\"%s\": %s", key, plan.one_record ? "[" : "");
+        buf_addf(&body, "{\"%s\": ", key);
+    buf_add(&body, plan.one_record ? "[" : "");
     buf_add_bytes(&body, text, len);
+    buf_add(&body, plan.one_record ? "]" : "");
     if (key)
-        buf_add(&body, plan.one_record ? "]}" : "}");
+        buf_add(&body, "}");
     char *made = buf_steal(&body);
     if (!made)
         return error_nomem(err);
     *ret = made;
     return 0;
+}
+
+int mlflow_check_csv(const char *text, ctcd_error **err) {
+    const char *rows = strchr(text, '\n');
+    if (rows && text[strspn(text, " \t\r\n")] && rows[strspn(rows, " \t\r\n")])
+        return 0;
+    return error_set(err, CTCD_E_INVALID, "the first line names the columns: area,rooms",
+                     "a request as CSV needs a line of names, and rows below it");
 }
 
 /* ---- answers ---- */
@@ -381,4 +426,39 @@ int mlflow_decode(int http_status, const char *text, size_t len, char **ret_pred
         return error_nomem(err);
     *ret_predictions = made;
     return 0;
+}
+
+/* Length of the bare word of Python's at p, 0 = there is none. Outside of texts, letters of any other word
+   are true, false and null, and the e of a number. */
+static size_t bare_word(const char *p, size_t len) {
+    static const char *const words[] = {"NaN", "Infinity", "-Infinity"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t size = strlen(words[i]);
+        if (size <= len && memcmp(p, words[i], size) == 0)
+            return size;
+    }
+    return 0;
+}
+
+char *mlflow_strict(const char *text, size_t len) {
+    _cleanup_(buf_done) struct buf out = {0};
+    bool inside = false; /* of a text */
+    size_t done = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (inside && text[i] == '\\') {
+            i++;
+        } else if (text[i] == '"') {
+            inside = !inside;
+        } else if (!inside) {
+            size_t size = bare_word(text + i, len - i);
+            if (!size)
+                continue;
+            buf_add_bytes(&out, text + done, i - done);
+            buf_addf(&out, "\"%.*s\"", (int)size, text + i);
+            i += size - 1;
+            done = i + 1;
+        }
+    }
+    buf_add_bytes(&out, text + done, len - done);
+    return buf_steal(&out);
 }

@@ -197,6 +197,8 @@ static inline int doors_of_services(const struct things *t, int expected, int *r
     KNOCK(ctcd_service_delete_begin(s, 0, 10, &op, &e));
     KNOCK(ctcd_service_predict(s, "[[1]]", 10, &text, &e));
     KNOCK(ctcd_service_predict_begin(s, "[[1]]", 10, &op, &e));
+    KNOCK(ctcd_service_predict_csv(s, "a\n1\n", 10, &text, &e));
+    KNOCK(ctcd_service_predict_csv_begin(s, "a\n1\n", 10, &op, &e));
     KNOCK(ctcd_service_logs(s, 10, &text, &e));
     KNOCK(ctcd_service_logs_since(s, NULL, 10, &text, &cursor, &e));
     wrong += found || list || op || status || text || cursor;

@@ -1,8 +1,11 @@
 """Options of the MLflow back end, on stand-in servers: whose Python serves and how it is started, where it
 listens, what its server finds in its environment; each mistake is refused before anything starts."""
 
+import json
 import os
+import socket
 
+import support
 from stand_in import STAND_IN, StandInCase
 
 
@@ -120,3 +123,207 @@ class Environments(Case):
                 folder = self.environment(name, *packages, app=app)
                 self.refused("--option", "virtualenv=" + folder, status=status, words=words)
         self.assertEqual(self.services(), [])
+
+
+def port_of(service):
+    return int(service["prediction_url"].split("/")[2].rpartition(":")[2])
+
+
+def taken(port=0, host="127.0.0.1"):
+    """A socket that listens there; 0 = on a free port."""
+    listener = socket.socket(socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(1)
+    return listener
+
+
+class Ports(Case):
+    """zenml.md's test vector 8: a preferred port that is busy, the last port, a scan."""
+
+    def free_ports(self, count):
+        """That many free ports in a row."""
+        row = []
+        for port in range(8000 + os.getpid() % 20000, 65000):  # where nobody else of this kind looks
+            try:
+                taken(port).close()
+            except OSError:
+                row = []
+                continue
+            row.append(port)
+            if len(row) == count:
+                return row
+        self.fail("no %d free ports in a row" % count)
+
+    def service(self):
+        services = self.services()
+        self.assertEqual(len(services), 1)
+        return services[0]
+
+    def test_a_port_that_is_asked_for(self):
+        port = self.free_ports(1)[0]
+        self.deploy(self.model(), "--option", "port=%d" % port, "--option", "allocate_port=false")
+        self.assertEqual(port_of(self.service()), port)
+        # A replace cannot have it, while what serves has it: it says so, and nothing has happened.
+        said = self.deploy(self.model(), "--option", "port=%d" % port, "--option", "allocate_port=false",
+                           status=6)
+        self.assertIn("port: %d of 127.0.0.1 is taken" % port, said.err)
+        self.assertIn("allocate_port=true", said.err)
+        self.assertIn("still serves", said.err)
+        self.assertEqual((port_of(self.service()), self.service()["state"]), (port, "active"))
+        self.deploy(self.model(), "--option", "port=%d" % port)  # then another one will do
+        self.assertNotEqual(port_of(self.service()), port)
+
+    def test_a_preferred_port_that_is_busy_and_none_else_will_do(self):
+        with taken() as busy:
+            port = busy.getsockname()[1]
+            said = self.deploy(self.model(), "--option", "port=%d" % port, "--option", "allocate_port=no",
+                               status=6)
+            self.assertIn("port: %d of 127.0.0.1 is taken" % port, said.err)
+            self.assertEqual(self.home.processes(), {})
+            self.deploy(self.model(), "--option", "port=%d" % port)
+            self.assertNotEqual(port_of(self.service()), port)
+
+    def test_the_last_port_is_used_again_where_it_is_free(self):
+        self.deploy(self.model())
+        first = port_of(self.service())
+        uuid = self.uuid()
+        for _ in range(2):
+            self.home.run("served-models", "stop", uuid)
+            self.home.run("served-models", "start", uuid)
+            self.assertEqual(port_of(self.service()), first)
+        self.home.run("served-models", "stop", uuid)
+        with taken(first):
+            self.home.run("served-models", "start", uuid)
+            self.assertNotEqual(port_of(self.service()), first)
+
+    def test_a_range_is_scanned_from_its_start(self):
+        ports = self.free_ports(3)
+        self.home.run("model-deployer", "update", "ml", "--port-range", "%d-%d" % (ports[0], ports[2]))
+        with taken(ports[0]):
+            self.deploy(self.model(), name="a")
+            self.deploy(self.model(), name="b")
+            self.assertEqual(sorted(port_of(s) for s in self.services()), ports[1:])
+            said = self.deploy(self.model(), name="c", status=6)
+            self.assertIn("none of the ports %d to %d of 127.0.0.1 is free" % (ports[0], ports[2]), said.err)
+        self.deploy(self.model(), name="c")
+        self.assertEqual(sorted(port_of(s) for s in self.services()), ports)
+
+    def test_what_is_no_place_to_listen(self):
+        for text in ("8000", "8000-", "9000-8000", "0-10", "8000-70000", "8000-8010x", "-1-5", "a-b"):
+            with self.subTest(text):
+                self.home.run("model-deployer", "update", "ml", "--port-range", text)
+                self.refused(words=["port_range", "8000-8999"])
+        self.home.run("model-deployer", "update", "ml", "--port-range", "8000-8999")
+        for option, word in (("port=-1", "port: -1"), ("port=65536", "port: 65536"),
+                             ("allocate_port=false", "needs a port"), ("workers=0", "workers: 0"),
+                             ("workers=65", "workers: 65")):
+            with self.subTest(option):
+                said = self.deploy(self.model(), "--option", option, status=2)
+                self.assertIn(word, said.err)
+        self.home.run("model-deployer", "update", "ml", "--host", "no.host.invalid")
+        self.refused(words=["no.host.invalid", "127.0.0.1"])
+
+    def test_the_host(self):
+        self.home.run("model-deployer", "update", "ml", "--host", "127.0.0.2")
+        self.deploy(self.model())
+        self.assertTrue(self.service()["prediction_url"].startswith("http://127.0.0.2:"))
+        self.assertEqual(self.home.run("predict", self.uuid(), "--data", "[[1]]").json, {"predictions": [1]})
+        self.assertTrue(support.refuses("http://127.0.0.1:%d/" % port_of(self.service())))
+
+
+class Variables(Case):
+    def test_the_servers_environment(self):
+        secret = self.home.file("secret", "s3cret\n")
+        self.home.env["OF_THE_CALLER"] = "from here"
+        self.deploy(self.model(), "--option", "environment=OMP_NUM_THREADS=2,A_TOKEN=env:OF_THE_CALLER,DB_PASSWORD="
+                    "file:" + secret + ",EMPTY=,PYTHONUNBUFFERED=0")
+        found = self.variables()
+        self.assertEqual([found[name] for name in (
+            "OMP_NUM_THREADS", "A_TOKEN", "DB_PASSWORD", "EMPTY", "PYTHONUNBUFFERED")],
+            ["2", "from here", "s3cret", "", "0"])
+        # What is kept is the reference.
+        for root, _, names in os.walk(self.home.path):
+            for name in names:
+                with open(os.path.join(root, name), "rb") as f:
+                    self.assertNotIn(b"s3cret", f.read(), name)
+
+        self.deploy(self.model(), "--option", "environment=" + json.dumps(
+            {"A": "x,y=z", "B": 2, "C": True, "MLFLOW_TRACKING_URI": "file:///nowhere"}))
+        found = self.variables()
+        self.assertEqual([found[name] for name in ("A", "B", "C", "MLFLOW_TRACKING_URI")],
+                         ["x,y=z", "2", "true", "file:///nowhere"])
+        self.assertNotIn("OMP_NUM_THREADS", found)
+
+    def test_in_a_pipeline(self):
+        path = self.home.file("p.yaml", """\
+pipeline: p
+params: {threads: 3}
+steps:
+  serve:
+    deploy:
+      model_name: m
+      model_uri: %s
+      min_ready: 0
+      options: {environment: {OMP_NUM_THREADS: "${params.threads}", B: 1}}
+""" % self.model())
+        self.home.run("pipeline", "run", path)
+        self.assertEqual((self.variables()["OMP_NUM_THREADS"], self.variables()["B"]), ("3", "1"))
+
+    def test_what_is_refused(self):
+        for text, words in (("A", ["no NAME=VALUE"]), ("=x", ["no name of a variable"]),
+                            ("1A=x", ["no name of a variable"]), ("A-B=x", ["no name of a variable"]),
+                            ("CTCD_HOME=/x", ["not for you to set"]),
+                            ("__pyfunc_model_path__=/x", ["not for you to set"]),
+                            ("HF_TOKEN=abc", ["HF_TOKEN takes a reference", "env:NAME or file:PATH"]),
+                            ("AWS_SECRET_ACCESS_KEY=abc", ["takes a reference"]),
+                            ("db_password=abc", ["takes a reference"]), ("OPENAI_API_KEY=x", ["a reference"]),
+                            ("A=http://me:pw@host/", ["never holds a password"]),
+                            ("A=file:here", ["absolute path"]), ('{"A": [1]}', ["not a single value"]),
+                            ('{"A": 1, "A": 2}', ["environment"]), ("{", ["environment"])):
+            with self.subTest(text):
+                said = self.deploy(self.model(), "--option", "environment=" + text, status=2)
+                for word in words:
+                    self.assertIn(word, said.err)
+                self.assertNotIn("abc", said.err)
+        self.refused("--option", "environment=A_TOKEN=env:NOT_THERE", status=3,
+                     words=["A_TOKEN", "there is no env:NOT_THERE"])
+        self.assertEqual(self.services(), [])
+        self.deploy(self.model(), "--option",
+                    "environment=TOKENIZERS_PARALLELISM=false,AWS_ACCESS_KEY_ID=a,PASSWORD_FILE=/x")
+
+
+class Requests(Case):
+    def test_csv(self):
+        self.deploy(self.model("4.5"))
+        uuid = self.uuid()
+        path = self.home.file("rows.csv", "a,b\n1,2\n3,4\n")
+        two = {"predictions": [4.5, 4.5]}
+        self.assertEqual(self.home.run("predict", uuid, "--input", path).json, two)
+        self.assertEqual(self.home.run("predict", uuid, "--content-type", "text/csv",
+                                       stdin="a,b\n1,2\n3,4").json, two)
+        self.assertEqual(self.home.run("predict", uuid, "--content-type", "text/csv", "--data", "a\n1\n2").json, two)
+        other = self.home.file("rows.txt", "a,b\n1,2\n")
+        self.assertIn("request:1", self.home.run("predict", uuid, "--input", other, status=2).err)
+        for args in (("--content-type", "text/csv", "--data", "a,b"),
+                     ("--content-type", "application/json", "--input", path),
+                     ("--content-type", "text/plain", "--data", "a")):
+            self.home.run("predict", uuid, *args, status=2)
+
+    def test_what_is_not_a_number_is_a_text(self):
+        for value in ("NaN", "Infinity", "-Infinity"):
+            with self.subTest(value):
+                self.deploy(self.model(value))
+                out = self.home.run("predict", self.uuid(), "--data", "[[1], [2]]").out
+                self.assertEqual(json.loads(out, parse_constant=self.fail), {"predictions": [value] * 2})
+
+    def test_a_server_of_the_first_protocol(self):
+        folder = self.environment("one", "mlflow-1.30.1.dist-info", "gunicorn")
+        self.deploy(self.model("7", "protocol 1"), "--option", "virtualenv=" + folder)
+        for data in ("[[1, 2]]", '{"columns": ["a"], "data": [[1]]}', '[{"a": 1}]', '{"a": 1}', '{"a": [1]}',
+                     '{"dataframe_split": {"columns": ["a"], "data": [[1]]}}', '{"dataframe_records": [{"a": 1}]}',
+                     '{"instances": [1]}'):
+            with self.subTest(data):
+                self.assertEqual(self.home.run("predict", self.uuid(), "--data", data).json, [7])
+        said = self.home.run("predict", self.uuid(), "--data", '{"inputs": [1], "params": {"a": 1}}', status=2)
+        self.assertIn("MLflow 1.x", said.err)

@@ -21,6 +21,7 @@
        ignore-term        SIGTERM does nothing                  fork-child     leaves a process behind (it
        stderr TEXT        said before it ends by itself                        heeds ignore-term, too)
        chatty N           N lines of output at the start    log N          N numbered ones for each prediction
+       protocol 1         speaks as MLflow 1.x does
 
    SIGTERM ends it as uvicorn ends: no new connections, open requests are answered, then it dies of the
    signal (with several workers: exit status 0). */
@@ -83,7 +84,7 @@ static struct model {
 } model;
 
 static struct behaviour {
-    int64_t ready_after, exit_after, slow, big, chatty, log;
+    int64_t ready_after, exit_after, slow, big, chatty, log, protocol;
     int exit_code, exit_after_code, signal, status;
     bool deaf, unready, silent, die_on_predict, garbage, hang_up, ignore_term, fork_child;
     char last_words[512];
@@ -133,6 +134,8 @@ static void read_behaviour_line(struct behaviour *b, const char *line) {
         b->chatty = number;
     else if (strcmp(word, "log") == 0)
         b->log = number;
+    else if (strcmp(word, "protocol") == 0)
+        b->protocol = number;
     else if (strcmp(word, "stderr") == 0)
         (void)snprintf(b->last_words, sizeof b->last_words, "%s", rest);
     else
@@ -262,6 +265,10 @@ static long count_rows(const char *body, const char *type) {
         return -1;
     const char *split = member(body, "dataframe_split"), *at = split ? member(split, "data") : NULL;
     const char *const keys[] = {"dataframe_records", "instances", "inputs"};
+    if (behaviour.protocol == 1 && (split || member(body, keys[0])))
+        return -2;
+    if (behaviour.protocol == 1)
+        at = *blanks(body) == '[' ? blanks(body) : member(body, "data");
     for (size_t i = 0; !at && !split && i < sizeof keys / sizeof *keys; i++)
         at = member(body, keys[i]);
     if (!at || (*at != '[' && *at != '{'))
@@ -379,10 +386,11 @@ static void predict(struct connection *c, const char *body, const char *type) {
     if (behaviour.big > 0)
         rows = (long)(behaviour.big / (int64_t)each);
     char *text = more(NULL, (size_t)rows * each + 64), *p = text;
-    p += sprintf(p, "{\"predictions\": [");
+    bool bare = behaviour.protocol == 1;
+    p += sprintf(p, bare ? "[" : "{\"predictions\": [");
     for (long i = 0; i < rows; i++)
         p += sprintf(p, "%s%s", i ? ", " : "", model.value);
-    p += sprintf(p, "]}");
+    p += sprintf(p, bare ? "]" : "]}");
     answer(c, 200, "application/json", text, (size_t)(p - text));
     free(text);
 }

@@ -166,6 +166,31 @@ END_TEST
 
 /* ---- answers ---- */
 
+/* What a real server took is handed on unchanged; to one of 1.x, also what was meant for 2.0 (asked). */
+static void check_request(const struct json *row, const char *request) {
+    const char *name = json_get_text(row, "case"), *asked = json_get_text(row, "asked");
+    bool first = json_get_int(row, "protocol", 2) == 1;
+    enum mlflow_protocol protocol = first ? MLFLOW_PROTOCOL_1 : MLFLOW_PROTOCOL_2;
+    const char *given[] = {request, asked};
+    if (text_same(json_get_text(row, "content_type"), MLFLOW_CSV)) {
+        ck_assert_int_eq(mlflow_check_csv(request, NULL), 0);
+        return;
+    }
+    for (size_t i = 0; i < 2 && given[i]; i++) {
+        _cleanup_(mem_free_ptr) char *body = NULL;
+        _cleanup_(error_done) ctcd_error *err = NULL;
+        int rc = mlflow_encode_for(protocol, given[i], strlen(given[i]), MLFLOW_AUTO, &body, &err);
+        ck_assert_msg(rc == 0, "%s: %s", name, error_message(err));
+        _cleanup_(json_done) struct json *made = NULL, *took = NULL;
+        ck_assert_int_eq(json_parse(body, strlen(body), 1 << 20, JSON_PYTHON, NULL, &made, NULL),
+                         0);
+        ck_assert_int_eq(
+            json_parse(request, strlen(request), 1 << 20, JSON_PYTHON, NULL, &took, NULL), 0);
+        ck_assert_msg(json_same(made, took), "%s: %s", name, body);
+        ck_assert(i > 0 || strcmp(body, request) == 0);
+    }
+}
+
 static void check_recorded(const struct json *row) {
     const char *text = json_get_text(row, "text");
     const char *result = json_get_text(row, "result");
@@ -192,11 +217,8 @@ static void check_recorded(const struct json *row) {
     } else if (json_get_text(row, "predictions")) {
         ck_assert_str_eq(predictions, json_get_text(row, "predictions"));
     }
-    if (request && !rc) { /* what a real server took is handed on unchanged */
-        _cleanup_(mem_free_ptr) char *body = NULL;
-        ck_assert_int_eq(mlflow_encode(request, strlen(request), MLFLOW_AUTO, &body, NULL), 0);
-        ck_assert_str_eq(body, request);
-    }
+    if (request && !rc)
+        check_request(row, request);
 }
 
 START_TEST(recorded_answers) {
@@ -214,6 +236,78 @@ START_TEST(recorded_answers) {
     }
     fclose(file);
     ck_assert_int_ge(rows, 20);
+}
+END_TEST
+
+START_TEST(bodies_for_the_first_protocol) {
+    static const struct {
+        enum mlflow_form form;
+        const char *text, *body; /* NULL = refused */
+    } rows[] = {
+        {MLFLOW_AUTO, "{\"columns\": [\"a\"], \"data\": [[1]]}",
+         "{\"columns\": [\"a\"], \"data\": [[1]]}"},
+        {MLFLOW_AUTO, "{\"dataframe_split\": {\"columns\": [\"a\"], \"data\": [[1.5]]}}",
+         "{\"columns\":[\"a\"],\"data\":[[1.5]]}"},
+        {MLFLOW_AUTO, "{\"dataframe_records\": [{\"a\": NaN}]}", "[{\"a\":NaN}]"},
+        {MLFLOW_AUTO, "[{\"a\": 1.10}]", "[{\"a\": 1.10}]"},
+        {MLFLOW_AUTO, "{\"a\": 1}", "[{\"a\": 1}]"},
+        {MLFLOW_RECORDS, "{\"a\": 1}", "[{\"a\": 1}]"},
+        {MLFLOW_AUTO, "[[1, 2]]", "{\"instances\": [[1, 2]]}"},
+        {MLFLOW_AUTO, "{\"a\": [1, 2]}", "{\"inputs\": {\"a\": [1, 2]}}"},
+        {MLFLOW_AUTO, "{\"instances\": [[1]]}", "{\"instances\": [[1]]}"},
+        {MLFLOW_AUTO, "{\"inputs\": [[1]]}", "{\"inputs\": [[1]]}"},
+        {MLFLOW_AUTO, "{\"inputs\": [[1]], \"params\": {\"t\": 1}}", NULL},
+        {MLFLOW_AUTO, "{\"messages\": []}", NULL},
+        {MLFLOW_AUTO, "{\"dataframe_split\": {\"columns\": [\"a\"], \"data\": [[1, 2]]}}", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        _cleanup_(mem_free_ptr) char *body = NULL;
+        _cleanup_(error_done) ctcd_error *err = NULL;
+        int rc = mlflow_encode_for(MLFLOW_PROTOCOL_1, rows[i].text, strlen(rows[i].text),
+                                   rows[i].form, &body, &err);
+        ck_assert_msg(rc == (rows[i].body ? 0 : CTCD_E_INVALID), "row %zu: %d %s", i, rc,
+                      error_message(err));
+        ck_assert_msg(text_same(body, rows[i].body), "row %zu: %s", i, body);
+    }
+    ck_assert_int_eq(mlflow_protocol_of("1.30.1"), MLFLOW_PROTOCOL_1);
+    ck_assert_int_eq(mlflow_protocol_of("2.0.1"), MLFLOW_PROTOCOL_2);
+    ck_assert_int_eq(mlflow_protocol_of("10.0"), MLFLOW_PROTOCOL_2);
+    ck_assert_int_eq(mlflow_protocol_of(""), MLFLOW_PROTOCOL_2);
+    ck_assert_int_eq(mlflow_protocol_of(NULL), MLFLOW_PROTOCOL_2);
+}
+END_TEST
+
+START_TEST(requests_as_csv) {
+    ck_assert_int_eq(mlflow_check_csv("a,b\n1,2\n", NULL), 0);
+    ck_assert_int_eq(mlflow_check_csv("a\r\n1", NULL), 0);
+    static const char *const wrong[] = {"", "a,b", "a,b\n", "\n\n", "a\n \r\n"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        _cleanup_(error_done) ctcd_error *err = NULL;
+        ck_assert_int_eq(mlflow_check_csv(wrong[i], &err), CTCD_E_INVALID);
+        ck_assert(error_hint_text(err));
+    }
+}
+END_TEST
+
+START_TEST(strict_answers) {
+    static const struct {
+        const char *text, *strict;
+    } rows[] = {
+        {"{\"predictions\": [NaN, Infinity, -Infinity, 1.50]}",
+         "{\"predictions\": [\"NaN\", \"Infinity\", \"-Infinity\", 1.50]}"},
+        {"NaN", "\"NaN\""},
+        {"[NaN,NaN]", "[\"NaN\",\"NaN\"]"},
+        {"[-1.5e3, true, false, null]", "[-1.5e3, true, false, null]"},
+        {"{\"NaN\": \"Infinity\", \"a\\\"NaN\": \"\\\\\"}",
+         "{\"NaN\": \"Infinity\", \"a\\\"NaN\": \"\\\\\"}"},
+        {"\"\\\\\"", "\"\\\\\""},
+        {"", ""},
+        {"\"\\", "\"\\"}, /* no JSON: nothing is read beyond its end */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        _cleanup_(mem_free_ptr) char *strict = mlflow_strict(rows[i].text, strlen(rows[i].text));
+        ck_assert_str_eq(strict, rows[i].strict);
+    }
 }
 END_TEST
 
@@ -343,5 +437,6 @@ START_TEST(no_memory) {
 END_TEST
 
 SUITE_MAIN("mlflow_codec", forms_are_recognised, what_cannot_be_right, deep_and_large_requests_end,
-           names_of_forms, recorded_answers, codes_of_statuses, messages_are_one_line,
-           answers_without_the_key, no_memory)
+           names_of_forms, recorded_answers, bodies_for_the_first_protocol, requests_as_csv,
+           strict_answers, codes_of_statuses, messages_are_one_line, answers_without_the_key,
+           no_memory)

@@ -22,6 +22,7 @@ struct mlflow {
     struct http_pool *pool;
     ctcd_watch *watch;
     char *python, *host; /* as configured */
+    char *port_range;    /* "8000-8999", NULL = not set */
     int64_t log_limit;   /* of child_spec */
     struct tracking tracking;
 };
@@ -50,6 +51,11 @@ char *mlflow_memo(const ctcd_revision *revision, const char *key);
 int mlflow_set_memo(ctcd_revision *revision, const char *key, const char *value);
 /* The folder that holds the model: the staged one, or what the URI names. Owned; NULL = out of memory. */
 char *mlflow_model_folder(ctcd_call *call, const ctcd_revision *revision);
+
+/* A listening socket for its server, by the options port, allocate_port and port_range (listen.c). */
+int mlflow_listen(const struct mlflow *backend, const ctcd_revision *want, int *ret_fd,
+                  int *ret_port, ctcd_error **err);
+int mlflow_check_ports(const struct mlflow *backend, const ctcd_revision *want, ctcd_error **err);
 
 /* The methods, one file each. */
 int mlflow_validate(void *impl, ctcd_call *call, ctcd_revision *want);         /* validate.c */

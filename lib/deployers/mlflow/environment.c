@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strv.h"
 #include "base/text.h"
 #include "deployers/mlflow/model.h"
 #include "io/file.h"
+#include "io/json.h"
+#include "io/secret.h"
 
 #define DIGITS "0123456789"
 #define SCORING_SERVER "mlflow/pyfunc/scoring_server/"
@@ -198,5 +201,35 @@ int environment_find(const struct mlflow *backend, const ctcd_options *options,
         environment_done(&found);
     else
         *ret = found;
+    return rc;
+}
+
+/* ---- what its server finds in its environment ------------------------------------------------------ */
+
+#define VARIABLES_MAX 65536
+
+/* "file://..." is an address, as in MLFLOW_TRACKING_URI. */
+static bool is_reference(const char *value) {
+    return text_starts(value, "env:") ||
+           (text_starts(value, "file:") && !text_starts(value, "file://"));
+}
+
+static int add_variable(const char *name, const char *value, char ***ret, ctcd_error **err) {
+    _cleanup_(secret_done) char *secret = NULL;
+    _cleanup_(mem_free_ptr) char *option = mem_text("environment: %s", name);
+    int rc = !option               ? error_nomem(err)
+             : is_reference(value) ? secret_read(option, value, &secret, err)
+                                   : 0;
+    if (rc)
+        return rc;
+    return strv_take(ret, mem_text("%s=%s", name, secret ? secret : value)) ? 0 : error_nomem(err);
+}
+
+int environment_variables(const ctcd_options *options, char ***ret, ctcd_error **err) {
+    const char *text = ctcd_options_text(options, "environment");
+    _cleanup_(json_done) struct json *all = NULL;
+    int rc = text ? json_parse(text, strlen(text), VARIABLES_MAX, 0, "environment", &all, err) : 0;
+    for (struct json_iter i = json_members(all); !rc && json_next(&i);)
+        rc = add_variable(i.key, json_text(i.value), ret, err);
     return rc;
 }

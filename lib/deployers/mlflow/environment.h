@@ -18,6 +18,8 @@ struct environment {
    wrapper) is taken to be a recent MLflow. */
 int environment_find(const struct mlflow *backend, const ctcd_options *options,
                      struct environment *ret, ctcd_error **err);
+/* The option `environment`: adds NAME=VALUE, references read now. */
+int environment_variables(const ctcd_options *options, char ***ret, ctcd_error **err);
 void environment_done(struct environment *environment);
 
 #endif

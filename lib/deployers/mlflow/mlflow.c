@@ -20,6 +20,8 @@
 static const ctcd_option_entry component_options[] = {
     {"python", "path", "python3", "The Python that has MLflow: a path, or a name in PATH.", 0, 0},
     {"host", "text", "127.0.0.1", "The address at which the servers listen.", 0, 0},
+    {"port_range", "text", NULL,
+     "FIRST-LAST: the lowest free port of these; default: any of the system's.", 0, 0},
     {"tracking_uri", "text", NULL,
      "The tracking server that knows models:/ and runs:/, as http://HOST:PORT.", 0, 0},
     {"tracking_username", "text", NULL, "Who asks it: env:NAME or file:PATH.", CTCD_OPTION_SECRET,
@@ -32,16 +34,20 @@ static const ctcd_option_entry component_options[] = {
      "The CAs that the tracking server's certificate is checked by (PEM).", 0, 0},
     {"max_model_mib", "integer", "16384", "Largest model that is fetched from it, in MiB.", 0, 0},
     {"max_log_mib", "integer", "10",
-     "A server's log is rotated at so many MiB, one old copy is kept; 0 = never.", 0, 0},
+     "A server's log is rotated at this size, with one old copy; 0 = never.", 0, 0},
     {0},
 };
 
 static const ctcd_option_entry deployment_options[] = {
     {"workers", "integer", "1", "Processes that serve the model, 1 to 64.", 0, 0},
+    {"port", "integer", "0", "Where it listens, if that port is free; 0 = wherever.", 0, 0},
+    {"allocate_port", "boolean", "true", "Whether another port will do where `port` is taken.", 0,
+     0},
+    {"environment", "variables", NULL,
+     "Its variables: NAME=VALUE,... or JSON; secrets as env:NAME or file:PATH.", 0, 0},
     {"env_manager", "choice:local|virtualenv", NULL,
-     "Whose Python serves: the deployer's, or that of `virtualenv`.", 0, 0},
-    {"virtualenv", "path", NULL,
-     "The model's own environment, made by python3 -m venv, with MLflow in it.", 0, 0},
+     "Whose Python serves: the deployer's, or virtualenv's.", 0, 0},
+    {"virtualenv", "path", NULL, "The model's own environment, as python3 -m venv makes it.", 0, 0},
     {"request_timeout", "duration", "60s", "How long the server lets a prediction take.", 0, 0},
     {"input_example", "boolean", "true", "First ask the new server the model's own input example.",
      0, 0},
@@ -78,6 +84,7 @@ static void close_backend(void *impl) {
     http_pool_free(backend->pool);
     mem_free(backend->python);
     mem_free(backend->host);
+    mem_free(backend->port_range);
     mem_free(backend->tracking.uri);
     mem_free(backend->tracking.token);
     mem_free(backend->tracking.username);
@@ -121,7 +128,9 @@ static int open_backend(ctcd_call *call, const ctcd_options *options, void *user
     backend->python = mem_copy_text(ctcd_options_text(options, "python"));
     backend->host = mem_copy_text(ctcd_options_text(options, "host"));
     backend->log_limit = log_limit(options);
-    bool kept = keep_tracking(&backend->tracking, options);
+    const char *range = ctcd_options_text(options, "port_range");
+    bool kept = keep_tracking(&backend->tracking, options) &&
+                (!range || (backend->port_range = mem_copy_text(range)));
     int rc = kept && backend->python && backend->host ? http_pool_new(&backend->pool, &err)
                                                       : CTCD_E_NOMEM;
     if (!rc)
@@ -257,6 +266,7 @@ static int logs_since(void *impl, ctcd_call *call, const ctcd_revision *revision
 const ctcd_model_deployer_vtable MLFLOW_DEPLOYER = {
     .size = sizeof(ctcd_model_deployer_vtable),
     .abi = CTCD_PLUGIN_ABI,
+    .flags = CTCD_DEPLOYER_CSV,
     .flavor = "mlflow",
     .component_options = component_options,
     .deployment_options = deployment_options,

@@ -17,8 +17,9 @@ static void prediction_done(void *memory) {
 }
 
 /* CTCD_NONE: the model names no columns, the rows go as they are. */
-static int name_columns(ctcd_call *call, const ctcd_revision *revision, const char *rows,
-                        char **ret, ctcd_error **err) {
+static int name_columns(ctcd_call *call, const ctcd_revision *revision,
+                        enum mlflow_protocol protocol, const char *rows, char **ret,
+                        ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *columns = NULL;
     _cleanup_(mem_free_ptr) char *model = mlflow_model_folder(call, revision);
     if (!model)
@@ -30,17 +31,20 @@ static int name_columns(ctcd_call *call, const ctcd_revision *revision, const ch
     }
     _cleanup_(mem_free_ptr) char *split =
         mem_text("{\"columns\": %s, \"data\": %s}", columns, rows);
-    return split ? mlflow_encode(split, strlen(split), MLFLOW_SPLIT, ret, err) : error_nomem(err);
+    return split ? mlflow_encode_for(protocol, split, strlen(split), MLFLOW_SPLIT, ret, err)
+                 : error_nomem(err);
 }
 
 static int encode(ctcd_call *call, const ctcd_revision *revision, const char *input, char **ret,
                   ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *body = NULL;
-    int rc = mlflow_encode(input, strlen(input), MLFLOW_AUTO, &body, err);
+    _cleanup_(mem_free_ptr) char *version = mlflow_memo(revision, MEMO_MLFLOW);
+    enum mlflow_protocol protocol = mlflow_protocol_of(version);
+    int rc = mlflow_encode_for(protocol, input, strlen(input), MLFLOW_AUTO, &body, err);
     if (rc)
         return rc;
     bool plain_rows = input[strspn(input, " \t\r\n")] == '[' && text_starts(body, "{\"instances\"");
-    rc = plain_rows ? name_columns(call, revision, input, ret, err) : CTCD_NONE;
+    rc = plain_rows ? name_columns(call, revision, protocol, input, ret, err) : CTCD_NONE;
     if (rc == CTCD_NONE) {
         *ret = mem_steal(&body);
         rc = 0;
@@ -51,25 +55,28 @@ static int encode(ctcd_call *call, const ctcd_revision *revision, const char *in
 static int send_it(const struct mlflow *backend, struct prediction *p, ctcd_call *call,
                    const ctcd_revision *revision, const char *input, ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *body = NULL;
-    const char *url = ctcd_revision_url(revision);
+    const char *url = ctcd_revision_url(revision), *type = ctcd_call_content_type(call);
+    bool csv = strcmp(type, MLFLOW_CSV) == 0;
     if (!url[0])
         return error_set(err, CTCD_E_UNREACHABLE, NULL, "it was never started");
-    int rc = encode(call, revision, input, &body, err);
+    int rc = csv ? mlflow_check_csv(input, err) : encode(call, revision, input, &body, err);
     if (rc)
         return rc;
+    const char *sent = csv ? input : body;
     struct http_request request = {.method = "POST",
                                    .url = url,
-                                   .body = body,
-                                   .body_size = strlen(body),
-                                   .content_type = MLFLOW_CONTENT_TYPE,
+                                   .body = sent,
+                                   .body_size = strlen(sent),
+                                   .content_type = csv ? MLFLOW_CSV : MLFLOW_CONTENT_TYPE,
                                    .timeout_ms = exchange_time(call)};
     return exchange_start(&p->post, backend, call, &request, err);
 }
 
-/* The server's own JSON, once it is known to be some. */
+/* The server's own JSON, once it is known to be some, and made strict. */
 static int take(const struct http_answer *answer, const ctcd_revision *revision, ctcd_text *out,
                 ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *predictions = NULL;
+    _cleanup_(mem_free_ptr) char *strict = NULL;
     if (answer->code) {
         error_done(err);
         *err = error_ref(answer->err);
@@ -82,7 +89,9 @@ static int take(const struct http_answer *answer, const ctcd_revision *revision,
     size_t size = answer->body_size;
     while (size && strchr(" \t\r\n", answer->body[size - 1]))
         size--;
-    return ctcd_text_add(out, answer->body, size);
+    if (!(strict = mlflow_strict(answer->body, size)))
+        return error_nomem(err);
+    return ctcd_text_add(out, strict, strlen(strict));
 }
 
 int mlflow_predict(void *impl, ctcd_call *call, const ctcd_revision *revision, const char *body,

@@ -34,19 +34,6 @@ static void apply_done(void *memory) {
     a->listens = false;
 }
 
-/* The port of an earlier start where it is free, so that the URL survives a stop. */
-static int listen_again(const struct mlflow *backend, const ctcd_revision *want, struct apply *a,
-                        ctcd_error **err) {
-    int before = mlflow_port(want);
-    int rc = process_listen(backend->host, before, &a->fd, &a->port, err);
-    if (rc == CTCD_E_EXISTS && before) {
-        error_done(err);
-        rc = process_listen(backend->host, 0, &a->fd, &a->port, err);
-    }
-    a->listens = rc == 0;
-    return rc;
-}
-
 /* Where clients on this machine reach it; owned. */
 static char *url_at(const char *host, int port) {
     if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "localhost") == 0)
@@ -134,13 +121,16 @@ static bool activate(const char *folder, char ***ret) {
 }
 
 /* Of two entries of one name the later one counts: what must be so comes last. */
-static bool make_environment(const struct environment *environment, const ctcd_options *options,
-                             const char *model, char ***ret) {
-    return (!environment->folder || activate(environment->folder, ret)) &&
-           strv_take(ret, mem_text("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT=%lld",
-                                   (long long)request_seconds(options))) &&
-           strv_add(ret, "PYTHONUNBUFFERED=1") &&
-           strv_take(ret, mem_text("__pyfunc_model_path__=%s", model));
+static int make_environment(const struct environment *environment, const ctcd_options *options,
+                            const char *model, char ***ret, ctcd_error **err) {
+    bool ok = (!environment->folder || activate(environment->folder, ret)) &&
+              strv_take(ret, mem_text("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT=%lld",
+                                      (long long)request_seconds(options))) &&
+              strv_add(ret, "PYTHONUNBUFFERED=1");
+    int rc = ok ? environment_variables(options, ret, err) : error_nomem(err);
+    if (!rc && !strv_take(ret, mem_text("__pyfunc_model_path__=%s", model)))
+        rc = error_nomem(err);
+    return rc;
 }
 
 static int start(const struct mlflow *backend, const struct environment *environment,
@@ -153,10 +143,11 @@ static int start(const struct mlflow *backend, const struct environment *environ
     if (!log || !marker)
         return error_nomem(err);
     if (!strv_add(&argv, environment->python) || !strv_add(&argv, "-m") ||
-        !(environment->gunicorn ? add_gunicorn : add_uvicorn)(options, &argv) ||
-        !make_environment(environment, options, model, &env))
+        !(environment->gunicorn ? add_gunicorn : add_uvicorn)(options, &argv))
         return error_nomem(err);
-    int rc = begin_log(want, log, err);
+    int rc = make_environment(environment, options, model, &env, err);
+    if (!rc)
+        rc = begin_log(want, log, err);
     if (rc)
         return rc;
     mlflow_forget_notes(want);
@@ -197,9 +188,11 @@ int mlflow_apply(void *impl, ctcd_call *call, ctcd_revision *want) {
         ctcd_call_progress(call, "starting its server");
         rc = model_check(model, &err);
         if (!rc)
-            rc = listen_again(backend, want, a, &err);
-        if (!rc)
+            rc = mlflow_listen(backend, want, &a->fd, &a->port, &err);
+        if (!rc) {
+            a->listens = true;
             rc = publish(backend, call, want, a->port, environment.version);
+        }
         if (rc == CTCD_AGAIN)
             return rc;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/strv.h"
 #include "base/text.h"
 #include "deployers/mlflow/backend.h"
 #include "deployers/mlflow/download.h"
@@ -51,6 +52,12 @@ static int check_alias(const char *alias, ctcd_error **err) {
                      "registry_alias: \"%s\" is no alias that a registry would take", alias);
 }
 
+/* Can what it refers to be read? */
+static int check_variables(const ctcd_revision *want, ctcd_error **err) {
+    _cleanup_(strv_done) char **ignored = NULL;
+    return environment_variables(ctcd_revision_options(want), &ignored, err);
+}
+
 static int check_options(const struct mlflow *backend, const ctcd_revision *want,
                          ctcd_error **err) {
     _cleanup_(environment_done) struct environment environment = {0};
@@ -60,6 +67,10 @@ static int check_options(const struct mlflow *backend, const ctcd_revision *want
                          (long long)workers, WORKERS_MAX);
     const char *alias = ctcd_options_text(ctcd_revision_options(want), "registry_alias");
     int rc = check_host(backend->host, err);
+    if (!rc)
+        rc = mlflow_check_ports(backend, want, err);
+    if (!rc)
+        rc = check_variables(want, err);
     if (!rc && alias)
         rc = check_alias(alias, err);
     return rc ? rc : environment_find(backend, ctcd_revision_options(want), &environment, err);
