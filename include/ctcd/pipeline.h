@@ -43,7 +43,8 @@ CTCD_API const char *ctcd_pipeline_step_name(const ctcd_pipeline *pipeline, size
 CTCD_API const char *ctcd_pipeline_step_kind(const ctcd_pipeline *pipeline, size_t index);
 /**
  * The schedule that the file asks for, not yet created; `start: now` is the clock's now.
- * @retval CTCD_NONE  The file has no `schedule:`.
+ * @retval CTCD_NONE         The file has no `schedule:`.
+ * @retval CTCD_E_NOT_FOUND  This machine does not know its time zone.
  * @threads One thread per context. @since 0.1
  */
 CTCD_API int ctcd_pipeline_schedule(ctcd_pipeline *pipeline, ctcd_schedule **ret_schedule,

@@ -40,8 +40,7 @@ int64_t zone_segment_last(const struct zone *zone, size_t segment);  /* INT64_MA
 int64_t zone_fold(const struct zone *zone, int64_t second);
 int32_t zone_offset(const struct zone *zone, int64_t second); /* any instant */
 
-/* The footer of a file, a POSIX TZ string, as transitions from an instant on; see zone_rule.c. Adds to
-   at/offset arrays with room for so many; returns how many, or -1: it is no such string. */
+/* The footer of a file, a POSIX TZ string; see zone_rule.c. */
 #define ZONE_FOLD_SECONDS (146097LL * 86400)
 #define ZONE_RULE_YEARS 480 /* 400 to repeat, and what one search may have to look ahead */
 struct zone_rule {

@@ -109,10 +109,15 @@ static bool add_rule(struct zone *zone, const struct zone_rule *rule, int64_t la
         int64_t at[2];
         int32_t offset[2];
         zone_rule_year(rule, y, at, offset);
-        for (int i = 0; i < 2; i++)
-            if (at[i] > last && !(zone->count && at[i] <= zone->at[zone->count - 1]) &&
-                !add(zone, at[i], offset[i]))
+        for (int i = 0; i < 2; i++) {
+            int64_t newest = zone->count ? zone->at[zone->count - 1] : INT64_MIN;
+            if (at[i] <= last || at[i] < newest)
+                continue;
+            if (at[i] == newest) /* summer time all year: it ends as the next one begins */
+                zone->count--;
+            if (!add(zone, at[i], offset[i]))
                 return false;
+        }
     }
     zone->fold_after = time_days_from_date(year + 402, 1, 1) * 86400;
     return true;

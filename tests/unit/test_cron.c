@@ -258,6 +258,53 @@ START_TEST(no_question_takes_long) {
 }
 END_TEST
 
+/* ---- whatever is typed ---- */
+
+static void scramble(char text[CRON_TEXT_SIZE + 8]) {
+    static const char letters[] = "0123456789*/-,LW#? \tabcdefjmnosuwy@=?lw\x7f\xc3";
+    size_t len = strlen(text);
+    for (int64_t i = pick(1, 4); i > 0 && len; i--) {
+        size_t at = (size_t)pick(0, (int64_t)len - 1);
+        if (pick(0, 2) == 0) {
+            memmove(text + at, text + at + 1, len - at);
+            len--;
+        } else if (pick(0, 1) && len < CRON_TEXT_SIZE) {
+            memmove(text + at + 1, text + at, len - at + 1);
+            text[at] = letters[pick(0, (int64_t)sizeof letters - 2)];
+            len++;
+        } else {
+            text[at] = letters[pick(0, (int64_t)sizeof letters - 2)];
+        }
+    }
+}
+
+START_TEST(anything_is_answered) {
+    int64_t taken = 0, rounds = suite_is_slow() ? 5000 : 100000;
+    for (int64_t round = 0; round < rounds; round++) {
+        char text[CRON_TEXT_SIZE + 8];
+        struct cron c;
+        ctcd_error *err = NULL;
+        int64_t wall = 0;
+        strcpy(text, pick(0, 20) ? expressions[pick(0, COUNT(expressions) - 1)] : "@monthly");
+        scramble(text);
+        int rc = cron_parse(text, (uint32_t)pick(0, 3) & (uint32_t)pick(0, 3),
+                            (enum cron_dialect)pick(0, 2), &c, &err);
+        if (rc == 0) {
+            ck_assert(cron_wall_ceil(&c, 0, &wall) && wall_fits(&c, wall));
+            taken++;
+        } else {
+            ck_assert(rc == CTCD_E_INVALID || rc == CTCD_E_NEVER);
+            ck_assert_int_eq(error_code(err), rc);
+        }
+        error_done(&err);
+    }
+    printf("measured: %lld of %lld scrambled expressions were some\n", (long long)taken,
+           (long long)rounds);
+    ck_assert_int_gt(taken, rounds / 100);
+    ck_assert_int_lt(taken, rounds / 2);
+}
+END_TEST
+
 /* ---- schedules ---- */
 
 static struct schedule_spec cron_spec(const char *text, const struct zone *zone) {
@@ -392,7 +439,8 @@ START_TEST(zone_files) {
         ck_assert_int_eq(zone_parse("X", copy, cut, &zone, NULL), CTCD_E_CORRUPT);
         mem_free(copy);
     }
-    for (int round = 0; round < 20000; round++) { /* nor where the bytes are others */
+    for (int round = 0; round < (suite_is_slow() ? 500 : 20000);
+         round++) { /* nor where the bytes are others */
         unsigned char wrong[4096];
         memcpy(wrong, file, len);
         for (int64_t i = pick(1, 5); i > 0; i--)
@@ -459,6 +507,20 @@ START_TEST(footers) {
 }
 END_TEST
 
+START_TEST(summer_time_all_year) {
+    unsigned char file[4096];
+    struct zone zone;
+    size_t len = make_file(file, 1, "XXX3EDT4,0/0,J365/23");
+    ck_assert_int_eq(zone_parse("X", (char *)file, len, &zone, NULL), 0);
+    for (int64_t year = 1972; year < 3000; year += 7)
+        ck_assert_int_eq(
+            zone_offset(&zone, time_days_from_date(year, 1 + (int)(year % 12), 1) * DAY),
+            -4 * 3600);
+    ck_assert_uint_le(zone.count, 4);
+    zone_done(&zone);
+}
+END_TEST
+
 START_TEST(no_memory) {
     for (uint64_t nth = 1; nth < 200; nth++) {
         ctcd_error *err = NULL;
@@ -490,5 +552,6 @@ START_TEST(no_memory) {
 END_TEST
 
 SUITE_MAIN("cron", walls_are_what_the_definition_says, years_end, forward_backward_and_by_count,
-           far_away_is_as_near, no_question_takes_long, windows_are_in_milliseconds,
-           missed_fires_are_counted, zone_files, footers, no_memory)
+           far_away_is_as_near, no_question_takes_long, anything_is_answered,
+           windows_are_in_milliseconds, missed_fires_are_counted, zone_files, footers,
+           summer_time_all_year, no_memory)
