@@ -263,6 +263,18 @@ class Runs(StandInCase):
         self.assertEqual(self.home.run("run", "logs", run, "-f", "--step", "first").out, "one\ntwo\n")
         self.home.run("run", "logs", run, "-f", "--step", "third", status=3)
 
+    def test_a_step_that_prints_a_lot(self):
+        path = self.home.file("much.yaml", """\
+pipeline: much
+steps:
+  print:
+    command: [sh, -c, 'seq 1700000; until [ -e "$(dirname "$CTCD_OUTPUTS")/log.1" ]; do sleep 0.02; done; echo end']
+""")
+        self.home.run("pipeline", "run", path)  # more than 10 MiB
+        run = self.home.json("run", "list")[0]["uuid"]
+        self.assertEqual(self.home.run("run", "logs", run, "-n", "10000").out.splitlines(),
+                         [str(n) for n in range(1690002, 1700001)] + ["end"])
+
     def test_by_a_signal(self):
         runs, run = self.begin()
         process, lines = self.follow(run)
