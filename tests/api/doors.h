@@ -272,6 +272,6 @@ static inline int doors(const struct things *t, int expected, int *ret_knocks) {
            doors_of_services(t, expected, ret_knocks) + doors_of_pipelines(t, expected, ret_knocks);
 }
 
-#define DOORS 93
+#define DOORS 95
 
 #endif
