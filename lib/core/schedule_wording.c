@@ -124,9 +124,11 @@ static int check_fires(const struct schedule_spec *spec, int64_t begin, ctcd_err
         return 0;
     char text[TIME_TEXT_SIZE];
     time_to_text(begin, text);
-    return error_set(err, CTCD_E_NEVER, "see: ctcd schedule next --cron",
-                     "\"%s\" (%s, %s) never fires after %s", spec->cron.text, spec->cron.zone_name,
-                     cron_dialect_name(spec->cron.dialect), text);
+    return error_set(
+        err, CTCD_E_NEVER,
+        "its years have gone, or its time is one that the zone's changes always leave out",
+        "\"%s\" (%s, %s) never fires after %s", spec->cron.text, spec->cron.zone_name,
+        cron_dialect_name(spec->cron.dialect), text);
 }
 
 int schedule_check(const struct schedule *schedule, ctcd_error **err) {

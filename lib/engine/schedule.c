@@ -69,10 +69,10 @@ int schedule_cron_set(struct schedule_spec *spec, const char *text, const char *
     int rc = dialect ? cron_dialect_parse(dialect, &cron.dialect, err) : 0;
     if (!rc && zone)
         rc = zone_check_name(zone, err);
-    if (!rc && !copy_text(cron.zone_name, sizeof cron.zone_name, zone))
-        rc = zone_check_name("", err);
-    if (!rc)
-        rc = schedule_cron_compile(&cron, err);
+    if (rc)
+        return rc;
+    (void)copy_text(cron.zone_name, sizeof cron.zone_name, zone); /* its length was checked */
+    rc = schedule_cron_compile(&cron, err);
     if (rc)
         return rc;
     spec->kind = SCHEDULE_CRON;
