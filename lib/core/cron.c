@@ -20,7 +20,8 @@ static struct month month_of(int64_t year, int month) {
 }
 
 static int weekday_of(int64_t days) { /* 0 = Sunday */
-    return (int)(((days + 4) % 7 + 7) % 7);
+    int64_t weekday = (days + 4) % 7;
+    return (int)(weekday < 0 ? weekday + 7 : weekday);
 }
 
 /* All days (bit 1 = the first) that are one of these weekdays. */
@@ -189,28 +190,36 @@ static int64_t day_of(int64_t wall) {
     return wall / DAY - (wall % DAY < 0);
 }
 
+/* The month that holds a wall: its days that fit. */
+static uint64_t days_around(const struct cron *c, int64_t days, int64_t year, int month, int day) {
+    struct month m = {year, days - day + 1, month, time_days_in_month(year, month)};
+    return c->months >> month & 1 && year_fits(c, year) ? month_days(c, &m) : 0;
+}
+
 bool cron_wall_ceil(const struct cron *c, int64_t wall, int64_t *ret) {
     int64_t days = day_of(wall), year;
     int month, day;
     time_date_from_days(days, &year, &month, &day);
     int first_time = time_of(first_bit(c->hours), first_bit(c->minutes), first_bit(c->seconds));
     int time = time_ceil(c, (int)(wall - days * DAY));
-    if (time < 0) {
-        day++; /* the 32nd, perhaps: no bit is there */
-        time = first_time;
+    uint64_t fits = days_around(c, days, year, month, day) & ~below(day);
+    if (time >= 0 && fits >> day & 1) {
+        *ret = days * DAY + time;
+        return true;
     }
-    int64_t begin_year = year, last_year = c->has_years ? CRON_YEAR_MAX : year + YEARS_AHEAD;
-    int begin_month = month, begin_day = day;
-    while (month_ceil(c, last_year, &year, &month)) {
+    fits &= ~(1ull << day);
+    if (fits) {
+        *ret = (days + first_bit(fits) - day) * DAY + first_time;
+        return true;
+    }
+    int64_t last_year = c->has_years ? CRON_YEAR_MAX : year + YEARS_AHEAD;
+    for (month++; month_ceil(c, last_year, &year, &month); month++) { /* 13: no bit is there */
         struct month m = month_of(year, month);
-        bool same = year == begin_year && month == begin_month;
-        uint64_t fits = month_days(c, &m) >> (same ? begin_day : 0) << (same ? begin_day : 0);
+        fits = month_days(c, &m);
         if (fits) {
-            int found = first_bit(fits);
-            *ret = (m.first + found - 1) * DAY + (same && found == begin_day ? time : first_time);
+            *ret = (m.first + first_bit(fits) - 1) * DAY + first_time;
             return true;
         }
-        month++; /* the 13th: no bit is there */
     }
     return false;
 }
@@ -221,22 +230,24 @@ bool cron_wall_floor(const struct cron *c, int64_t wall, int64_t *ret) {
     time_date_from_days(days, &year, &month, &day);
     int last_time = time_of(last_bit(c->hours), last_bit(c->minutes), last_bit(c->seconds));
     int time = time_floor(c, (int)(wall - days * DAY));
-    if (time < 0) {
-        day--;
-        time = last_time;
+    uint64_t fits = days_around(c, days, year, month, day) & below(day + 1);
+    if (time >= 0 && fits >> day & 1) {
+        *ret = days * DAY + time;
+        return true;
     }
-    int64_t begin_year = year, first_year = c->has_years ? CRON_YEAR_MIN : year - YEARS_AHEAD;
-    int begin_month = month, begin_day = day;
-    while (month_floor(c, first_year, &year, &month)) {
+    fits &= below(day);
+    if (fits) {
+        *ret = (days + last_bit(fits) - day) * DAY + last_time;
+        return true;
+    }
+    int64_t first_year = c->has_years ? CRON_YEAR_MIN : year - YEARS_AHEAD;
+    for (month--; month_floor(c, first_year, &year, &month); month--) { /* 0: no bit is there */
         struct month m = month_of(year, month);
-        bool same = year == begin_year && month == begin_month;
-        uint64_t fits = month_days(c, &m) & (same ? below(begin_day + 1) : UINT64_MAX);
+        fits = month_days(c, &m);
         if (fits) {
-            int found = last_bit(fits);
-            *ret = (m.first + found - 1) * DAY + (same && found == begin_day ? time : last_time);
+            *ret = (m.first + last_bit(fits) - 1) * DAY + last_time;
             return true;
         }
-        month--;
     }
     return false;
 }
