@@ -25,7 +25,7 @@ CTCD_API int ctcd_schedule_new_interval(ctcd_context *ctx, int64_t every_ms,
 #define CTCD_CRON_YEAR 2u    /**< The expression has a field for years behind (1970 to 2199). */
 /** @} */
 /**
- * A schedule that fires when a clock on a wall in @p timezone shows what a cron expression says.
+ * A schedule that fires when a clock on a wall in @p zone shows what a cron expression says.
  *
  * Five fields: minute, hour, day, month, weekday (0 and 7 are Sunday), with names, lists, ranges, steps
  * (also 5/15), L, L-2, LW, 15W in the day, 5L and 5#2 in the weekday; or @hourly, @daily (@midnight), @weekly,
@@ -40,7 +40,7 @@ CTCD_API int ctcd_schedule_new_interval(ctcd_context *ctx, int64_t every_ms,
  *   with a star, a range or a step runs in both, another one in the first.
  *
  * @param expression  At most 255 bytes.
- * @param timezone    An IANA name, "Europe/Paris"; NULL = "UTC". Never the zone of the process.
+ * @param zone        An IANA name, "Europe/Paris"; NULL = "UTC". Never the zone of the process.
  * @param dialect     NULL = "vixie".
  * @param flags       CTCD_CRON_*.
  * @retval CTCD_E_INVALID    The message names field, character and what may stand there.
@@ -49,7 +49,7 @@ CTCD_API int ctcd_schedule_new_interval(ctcd_context *ctx, int64_t every_ms,
  * @retval CTCD_E_CORRUPT    The time zone's data cannot be read.
  * @threads One thread per context. @since 0.1
  */
-CTCD_API int ctcd_schedule_new_cron(ctcd_context *ctx, const char *expression, const char *timezone,
+CTCD_API int ctcd_schedule_new_cron(ctcd_context *ctx, const char *expression, const char *zone,
                                     const char *dialect, uint32_t flags,
                                     ctcd_schedule **ret_schedule, ctcd_error **err);
 /** Takes a reference. @return @p schedule. @threads Any. @since 0.1 */
@@ -71,7 +71,7 @@ CTCD_API int ctcd_schedule_set_catchup(ctcd_schedule *schedule, const char *poli
 CTCD_API int ctcd_schedule_set_overlap(ctcd_schedule *schedule, const char *policy,
                                        ctcd_error **err);
 /** Another time zone for a cron schedule; as in ctcd_schedule_new_cron(). @threads One thread per context. @since 0.1 */
-CTCD_API int ctcd_schedule_set_timezone(ctcd_schedule *schedule, const char *timezone,
+CTCD_API int ctcd_schedule_set_timezone(ctcd_schedule *schedule, const char *zone,
                                         ctcd_error **err);
 /** Another dialect for a cron schedule; as in ctcd_schedule_new_cron(). @threads One thread per context. @since 0.1 */
 CTCD_API int ctcd_schedule_set_dialect(ctcd_schedule *schedule, const char *dialect,

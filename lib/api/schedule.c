@@ -43,7 +43,7 @@ static int put_cron(struct gate *gate, struct schedule *spec, const char *text, 
     return rc ? rc : schedule_check(spec, gate->err);
 }
 
-CTCD_API int ctcd_schedule_new_cron(ctcd_context *ctx, const char *expression, const char *timezone,
+CTCD_API int ctcd_schedule_new_cron(ctcd_context *ctx, const char *expression, const char *zone,
                                     const char *dialect, uint32_t flags,
                                     ctcd_schedule **ret_schedule, ctcd_error **err) {
     struct gate gate;
@@ -60,7 +60,7 @@ CTCD_API int ctcd_schedule_new_cron(ctcd_context *ctx, const char *expression, c
     };
     rc = gate_text(&gate, "expression", expression);
     if (!rc)
-        rc = gate_optional_text(&gate, "timezone", timezone);
+        rc = gate_optional_text(&gate, "zone", zone);
     if (!rc)
         rc = gate_optional_text(&gate, "dialect", dialect);
     if (!rc && flags & ~(CTCD_CRON_SECONDS | CTCD_CRON_YEAR))
@@ -69,7 +69,7 @@ CTCD_API int ctcd_schedule_new_cron(ctcd_context *ctx, const char *expression, c
     if (!rc && !ret_schedule)
         rc = gate_missing(&gate, "ret_schedule");
     if (!rc)
-        rc = put_cron(&gate, &spec, expression, timezone, dialect, flags);
+        rc = put_cron(&gate, &spec, expression, zone, dialect, flags);
     return gate_leave(&gate, rc ? rc : schedule_new(ctx, &spec, ret_schedule, err));
 }
 
@@ -135,25 +135,25 @@ CTCD_API int ctcd_schedule_set_overlap(ctcd_schedule *schedule, const char *poli
 }
 
 /* The cron schedule with another zone or dialect (NULL = the one it has). */
-static int change_cron(struct gate *gate, ctcd_schedule *schedule, const char *timezone,
+static int change_cron(struct gate *gate, ctcd_schedule *schedule, const char *zone,
                        const char *dialect) {
     struct schedule changed = schedule->spec;
     const struct schedule_cron *cron = &schedule->spec.spec.cron;
     if (changed.spec.kind != SCHEDULE_CRON)
         return gate_invalid(gate, "only a cron schedule has a time zone and a dialect");
-    int rc = put_cron(gate, &changed, cron->text, timezone ? timezone : cron->zone_name,
+    int rc = put_cron(gate, &changed, cron->text, zone ? zone : cron->zone_name,
                       dialect ? dialect : cron_dialect_name(cron->dialect), cron->fields);
     return rc ? rc : change(gate, schedule, &changed);
 }
 
-CTCD_API int ctcd_schedule_set_timezone(ctcd_schedule *schedule, const char *timezone,
+CTCD_API int ctcd_schedule_set_timezone(ctcd_schedule *schedule, const char *zone,
                                         ctcd_error **err) {
     struct gate gate;
     int rc = gate_enter(&gate, ctx_of(schedule), err);
     if (rc)
         return rc;
-    rc = gate_text(&gate, "timezone", timezone);
-    return gate_leave(&gate, rc ? rc : change_cron(&gate, schedule, timezone, NULL));
+    rc = gate_text(&gate, "zone", zone);
+    return gate_leave(&gate, rc ? rc : change_cron(&gate, schedule, zone, NULL));
 }
 
 CTCD_API int ctcd_schedule_set_dialect(ctcd_schedule *schedule, const char *dialect,

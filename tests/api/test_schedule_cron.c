@@ -28,9 +28,9 @@ static void end(void) {
     fake_end();
 }
 
-static ctcd_schedule *cron(const char *expression, const char *timezone, const char *dialect) {
+static ctcd_schedule *cron(const char *expression, const char *zone, const char *dialect) {
     ctcd_schedule *schedule = NULL;
-    ok(ctcd_schedule_new_cron(ctx, expression, timezone, dialect, 0, &schedule, &err));
+    ok(ctcd_schedule_new_cron(ctx, expression, zone, dialect, 0, &schedule, &err));
     return schedule;
 }
 
