@@ -10,7 +10,7 @@ that has MLflow 2.20 or later and scikit-learn.
     missing_module  needs a Python module, house_features, that is not there where it is served
     nan             loads, and answers NaN to everything
     raises          loads, and raises a ValueError for everything
-    dies            ends its process by SIGKILL each time that it is loaded
+    dies            ends its process by SIGKILL each time that it is loaded; the file $DEATHS then says when
 
 DIR/expected.json then holds a sample request and what each good model answers to it.
 """
@@ -23,6 +23,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 import warnings
 
 # Nothing of a person's own MLflow settings may leak in, and nothing may be sent anywhere.
@@ -97,6 +98,9 @@ class Dies(mlflow.pyfunc.PythonModel):
     """A model that takes more memory than there is, as far as its server can tell."""
 
     def load_context(self, context):
+        if os.environ.get("DEATHS"):
+            with open(os.environ["DEATHS"], "a", encoding="utf-8") as out:
+                print(time.time(), file=out)
         os.kill(os.getpid(), signal.SIGKILL)
 
     def predict(self, context, model_input: pandas.DataFrame, params=None):

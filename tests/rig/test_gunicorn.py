@@ -86,3 +86,78 @@ class Life(MlflowCase):
         self.home.run("served-models", "delete", now["uuid"])
         self.assertEqual(self.services(), [])
         self.assertEqual((self.home.processes(), self.home.ports()), ({}, set()))
+
+    def test_a_crash_loop_is_found(self):
+        """Neither server ends by itself when its workers die one after the other."""
+        for name, args, said in (("gunicorn", OWN, "was sent SIGKILL"),
+                                 ("uvicorn", ("--option", "workers=2"), "workers die")):
+            with self.subTest(name):
+                deaths = os.path.join(self.home.folder, name + ".deaths")
+                failed = self.deploy(models["dies"], *args, *QUICK, "--option", "environment=DEATHS=" + deaths,
+                                     status=1, name=name)
+                ended = time.time()
+                self.assertIn("its server's workers die while they load the model", failed.err)
+                self.assertIn(said, failed.err)
+                with open(deaths, encoding="utf-8") as f:
+                    second = sorted(float(line) for line in f)[1]
+                print("\nmeasured: crash loop of %s found and its server gone %.1f s after the second "
+                      "worker's death" % (name, ended - second))
+                self.assertLess(ended - second, 5.0)
+                self.assertEqual((self.home.processes(), self.home.ports()), ({}, set()))
+
+    def test_replaced_under_load(self):
+        self.serve("good_1", *QUICK)
+        uuid = self.service()["uuid"]
+        with Following(self.home, uuid, models.request) as client:
+            self.assertTrue(support.wait_for(lambda: client.answered() > 10))
+            self.serve("good_2", *QUICK)
+            before = client.answered()
+            self.assertTrue(support.wait_for(lambda: client.answered() > before + 10))
+        print("\nmeasured: %d requests while gunicorn was replaced, %d lost, %d cut and sent again" % (
+            client.sent, len(client.failures), client.cut))
+        self.assertEqual(client.failures, [])
+        self.assertEqual(client.answered(), client.sent)
+        answers = [json.loads(text) for text in client.answers]
+        self.assertEqual(len(answers), 2, answers)  # the first model's, then the second one's
+        self.assert_predicts(answers[0], models.expected["good_1"])
+        self.assert_predicts(answers[1], models.expected["good_2"])
+
+    def test_a_mistake_in_the_model_is_named(self):
+        self.serve("raises", *QUICK)
+        said = self.home.run("predict", "--model-name", "house", "--data", json.dumps(models.request), status=2)
+        self.assertIn("(ValueError: no house of this kind was ever sold)", said.err.partition("\n")[0])
+
+
+class Following(support.Asking):
+    """Asks where the service is now when nobody listens any more where it was; a request whose connection was
+    cut before an answer is sent again, once."""
+
+    def __init__(self, home, uuid, body):
+        self.home, self.uuid, self.cut = home, uuid, 0
+        super().__init__(self.now(), body)
+
+    def now(self):
+        return [s["prediction_url"] for s in self.home.json("served-models", "list") if s["uuid"] == self.uuid][0]
+
+    def one(self):
+        try:
+            return support.post(self.url, self.body)
+        except OSError as e:
+            if not isinstance(getattr(e, "reason", e), ConnectionRefusedError):
+                self.cut += 1
+        self.url = self.now()
+        return support.post(self.url, self.body)
+
+    def _ask(self):
+        while not self._stop.is_set():
+            self.sent += 1
+            try:
+                status, answer = self.one()
+                text = json.dumps(answer)
+                if status == 200:
+                    self.answers[text] = self.answers.get(text, 0) + 1
+                else:
+                    self.failures.append("status %s: %s" % (status, answer))
+            except OSError as e:
+                self.failures.append(repr(e))
+            self._stop.wait(self.pause)
