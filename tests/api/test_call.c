@@ -453,6 +453,8 @@ static int looks_around(struct fake_in *in) {
     ck_assert_int_eq(access(ctcd_revision_shim(in->revision), X_OK), 0);
     ck_assert_ptr_nonnull(ctcd_revision_options(in->revision));
     ck_assert_str_eq(ctcd_revision_run_name(in->revision), "");
+    ck_assert_str_eq(ctcd_call_content_type(in->call), "application/json");
+    ck_assert_str_eq(ctcd_call_content_type(NULL), "application/json");
     ck_assert_int_eq(ctcd_call_folder(in->call, &shared), 0);
     ck_assert_int_eq(access(shared, W_OK), 0);
     ck_assert_has(shared, "/deployers/fake");

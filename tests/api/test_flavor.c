@@ -202,6 +202,8 @@ START_TEST(a_method_that_is_missing_is_not_supported) {
     ck_assert_has(ctcd_error_message(err), "following of logs");
     fails(ctcd_service_predict(service, "[[1]]", LONG_MS, &text, &err), CTCD_E_NOT_SUPPORTED);
     ck_assert_has(ctcd_error_message(err), "predict");
+    fails(ctcd_service_predict_csv(service, "a\n1\n", LONG_MS, &text, &err), CTCD_E_NOT_SUPPORTED);
+    ck_assert_has(ctcd_error_message(err), "takes no CSV");
     ck_assert_ptr_null(text);
     ctcd_service_unref(service);
     /* A smoke request that cannot be sent is found out before anything is started. */
