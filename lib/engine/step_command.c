@@ -244,8 +244,9 @@ static int read_outputs(struct command *c, struct json **ret) {
     size_t len = 0;
     int rc = file_read(path, OUTPUTS_MOST_BYTES, FILE_NO_FOLLOW, &text, &len, err_of(c));
     if (!rc)
-        rc = json_parse(text, len, OUTPUTS_MOST_BYTES, JSON_PYTHON | JSON_USER_INPUT,
-                        "the step's outputs", ret, err_of(c));
+        rc = json_parse(text, len, OUTPUTS_MOST_BYTES,
+                        JSON_PYTHON | JSON_USER_INPUT | JSON_UNIQUE_KEYS, "the step's outputs", ret,
+                        err_of(c));
     if (!rc && json_kind(*ret) != JSON_KIND_OBJECT) {
         rc =
             error_set(err_of(c), CTCD_E_FAILED, "write an object to the file named by CTCD_OUTPUTS",

@@ -65,6 +65,11 @@ class Outputs(StepCase):
             with self.subTest(text):
                 self.assertIn("outputs", self.writes(text))
 
+    def test_said_twice(self):
+        said = self.writes('{"x": 1, "x": 2}')
+        self.assertIn("the step's outputs:1:", said)
+        self.assertIn("duplicate", said)
+
     def test_not_utf8(self):
         self.assertIn("outputs", self.fails("printf '{\"x\": \"\\377\"}' >\"$CTCD_OUTPUTS\"", "outputs: [x]"))
 
