@@ -54,6 +54,9 @@ int follow_service(struct request *req, ctcd_service *service, int64_t lines, ct
 }
 
 int follow_run(struct request *req, ctcd_run *run, int64_t lines, ctcd_error **err) {
+    const char *next = ctcd_run_next(run);
+    if (*next)
+        complain(0, next, "run %s is interrupted: nobody carries it out", ctcd_run_name(run));
     struct followed followed = {.run = run, .step = option(req, "step"), .lines = lines};
     int rc = follow(&followed, err);
     return rc < 0 ? rc : 0;

@@ -3,6 +3,7 @@ any instant of either."""
 
 import os
 import signal
+import subprocess
 import sys
 import unittest
 
@@ -112,6 +113,10 @@ class Cancel(ChangeCase):
         self.assertEqual((run["status"], run["next"]), ("interrupted", "ctcd daemon --until-idle"))
         self.assertRegex(self.home.run("run", "list").out, r"(?m)^interrupted ")
         self.assertRegex(self.home.run("run", "describe", uuid).out, r"(?m)^NEXT +ctcd daemon --until-idle$")
+        with self.home.start("run", "logs", uuid, "--follow", stderr=subprocess.PIPE) as follower:
+            self.assertIn(b"is interrupted: nobody carries it out", follower.stderr.readline())
+            self.assertIn(b"ctcd daemon --until-idle", follower.stderr.readline())
+            follower.send_signal(signal.SIGINT)
         self.home.run("run", "cancel", uuid)
         self.check_canceled(uuid)
 
