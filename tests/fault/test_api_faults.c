@@ -632,6 +632,7 @@ static int deploy_stand_in(void) {
         done(ctcd_deployment_set_model_uri(wanted, stand_in_model, &err)) &&
         done(ctcd_deployment_set_min_ready(wanted, 0, &err)) &&
         done(ctcd_deployment_set_option(wanted, "workers", "1", &err)) &&
+        done(ctcd_deployment_set_option(wanted, "environment", "A=1,B=env:PATH", &err)) &&
         made(service, ctcd_model_deployer_deploy(to, wanted, LONG_MS, &service, &err)))
         expect(strncmp(ctcd_service_url(service), "http://127.0.0.1:", 17) == 0);
     ctcd_service_unref(service);
@@ -652,6 +653,13 @@ static int serve(void) {
         made(text, ctcd_service_predict(service, "[[1, 2], [3, 4]]", LONG_MS, &text, &err))) {
         expect(strcmp(text, ONES) == 0);
         ctcd_free(text);
+        if (made(text,
+                 ctcd_service_predict_csv(service, "a,b\n1,2\n3,4\n", LONG_MS, &text, &err))) {
+            expect(strcmp(text, ONES) == 0);
+            ctcd_free(text);
+        }
+        if (rc)
+            goto end;
         expect(ctcd_status_state(status) == CTCD_STATE_ACTIVE);
         expect(property(status, "PORT") &&
                strstr(ctcd_service_url(service), property(status, "PORT")));
@@ -672,6 +680,7 @@ static int serve(void) {
             }
         }
     }
+end:
     ctcd_status_unref(status);
     ctcd_service_unref(service);
     return rc;

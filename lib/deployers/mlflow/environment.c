@@ -85,6 +85,7 @@ struct packages {
         module;     /* it is installed; its folder lies there, too (not so where it is editable) */
     bool app, wsgi; /* its scoring server for uvicorn, for gunicorn */
     bool uvicorn, gunicorn;
+    bool failed; /* out of memory */
     char version[32];
 };
 
@@ -104,8 +105,9 @@ static void take_entry(struct packages *all, const char *entry) {
     }
 }
 
-static bool has(const char *site, const char *name) {
+static bool has(struct packages *all, const char *site, const char *name) {
     _cleanup_(mem_free_ptr) char *path = path_join(site, name);
+    all->failed = all->failed || !path;
     return path && file_exists(path);
 }
 
@@ -117,10 +119,10 @@ static void look_at_site(struct packages *all, const char *site) {
     for (struct dirent *entry; (entry = readdir(dir));)
         take_entry(all, entry->d_name);
     (void)closedir(dir);
-    all->app = has(site, SCORING_SERVER "app.py");
-    all->wsgi = has(site, SCORING_SERVER "wsgi.py");
-    all->uvicorn = has(site, "uvicorn");
-    all->gunicorn = has(site, "gunicorn");
+    all->app = has(all, site, SCORING_SERVER "app.py");
+    all->wsgi = has(all, site, SCORING_SERVER "wsgi.py");
+    all->uvicorn = has(all, site, "uvicorn");
+    all->gunicorn = has(all, site, "gunicorn");
 }
 
 /* In lib/python3.X/site-packages, whichever X. */
@@ -131,9 +133,11 @@ static void look_at_packages(struct packages *all, const char *root) {
         if (!text_starts(entry->d_name, "python3"))
             continue;
         _cleanup_(mem_free_ptr) char *site = mem_text("%s/%s/site-packages", lib, entry->d_name);
+        all->failed = all->failed || !site;
         if (site)
             look_at_site(all, site);
     }
+    all->failed = all->failed || !lib;
     if (dir)
         (void)closedir(dir);
 }
@@ -184,6 +188,8 @@ static int look_into(struct environment *found, ctcd_error **err) {
     if (!root)
         return error_nomem(err);
     look_at_packages(&all, root);
+    if (all.failed)
+        return error_nomem(err);
     (void)snprintf(found->version, sizeof found->version, "%s", all.version);
     found->gunicorn = all.version[0] ? is_older(all.version, UVICORN_FROM) : all.wsgi && !all.app;
     return all.looked && stands_alone(root) ? check_packages(&all, found, err) : 0;
