@@ -203,7 +203,8 @@ CLI_PY := $(sort $(wildcard tests/cli/test_*.py))
 BENCH_PY := $(sort $(wildcard bench/bench_*.py))
 FUZZ_PY := $(sort $(wildcard tests/fuzz/fuzz_*.py))
 FUZZ_SECONDS ?= 30
-QUIET_PY := tests/cli/test_many.py tests/cli/test_kills.py tests/rig/test_ready.py tests/cli/test_cron.py tests/cli/test_cron_oracle.py
+QUIET_PY := tests/rig/test_ready.py $(addprefix tests/cli/test_,many.py kills.py edges.py daemon_edges.py house_edges.py run_changes.py cron.py \
+	cron_oracle.py)
 QUIET_C := $(BUILD)/test/test_host_loop
 RESULTS ?= $(BUILD)/test/results
 JOBS ?= 2
