@@ -58,6 +58,12 @@ class Life(MlflowCase):
                              [os.path.join(GUNICORN_VENV, "bin", "python").encode(), b"-m", b"gunicorn"])
         self.assertIn("Starting gunicorn", self.home.run("served-models", "logs", first["uuid"]).out)
 
+        split = models.request["dataframe_split"]
+        csv = "".join(",".join(map(str, row)) + "\n" for row in [split["columns"]] + split["data"])
+        for args, text in (((), json.dumps(split)), (("--content-type", "text/csv"), csv)):
+            told = self.home.run("predict", first["uuid"], *args, stdin=text)
+            self.assert_predicts(told.json, models.expected["good_1"])
+
         self.refused("broken", message=["revision 2 of house did not become ready", "exit status 3",
                                         "UnpicklingError"],
                      tail="Worker failed to boot", hint="save the model again")

@@ -207,6 +207,9 @@ class Predict(MlflowCase):
         uuid = self.service()["uuid"]
         told = self.home.run("predict", uuid[:8], stdin=json.dumps(models.request))
         self.assert_predicts(told.json, expected)
+        csv = "".join(",".join(map(str, row)) + "\n" for row in [split["columns"]] + split["data"])
+        told = self.home.run("predict", uuid, "--content-type", "text/csv", stdin=csv)
+        self.assert_predicts(told.json, expected)
         self.assertIn("area", self.predict({"dataframe_records": [{"rooms": 3.0}]}, uuid, status=2))
         self.home.run("predict", uuid, "--data", "{not JSON", status=2)
 
