@@ -209,7 +209,7 @@ static const struct option_spec next_options[] = {
     {"end", 0, "WHEN", "the fires are before it; +10m = so long after the start"},
     {"after", 0, "WHEN", "only later ones; default: from the start on, without one: now"},
     {"count", 'n', "N", "default: all up to the end, without one 10"},
-    {"batch", 0, NULL, "answer lines of standard input instead; see below"},
+    {"batch", 0, NULL, "answer lines of standard input instead; see above"},
     {0},
 };
 

@@ -60,6 +60,7 @@ CTCD_API ctcd_schedule *ctcd_schedule_unref(ctcd_schedule *schedule);
  * First instant and end (not itself a fire, unless @p end_inclusive is 1), wall-clock ms;
  * CTCD_TIME_NONE = the moment of creation, and no end.
  * @retval CTCD_E_INVALID  The end is not after the start.
+ * @retval CTCD_E_NEVER    A cron schedule without an end that never fires from the start on.
  * @threads One thread per context. @since 0.1
  */
 CTCD_API int ctcd_schedule_set_window(ctcd_schedule *schedule, int64_t start_ms, int64_t end_ms,
