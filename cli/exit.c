@@ -101,9 +101,15 @@ static void on_broken_pipe(int number) {
     reader_left = 1;
 }
 
-void notice_broken_pipe(void) {
+static void on_full_file(int number) {
+    (void)number;
+}
+
+void signals_become_errors(void) {
     struct sigaction action = {.sa_handler = on_broken_pipe, .sa_flags = SA_RESTART};
     sigaction(SIGPIPE, &action, NULL);
+    action.sa_handler = on_full_file;
+    sigaction(SIGXFSZ, &action, NULL);
 }
 
 int finish_output(int status) {

@@ -51,7 +51,7 @@ static int carry_out(struct request *req) {
 int main(int argc, char **argv) {
     if (fill_standard_files() != 0)
         return EXIT_FAILED;
-    notice_broken_pipe();
+    signals_become_errors();
     struct request req = {0};
     int status = request_parse(&req, argc, argv);
     if (!status)

@@ -28,9 +28,9 @@ int complain(int status, const char *hint, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Flushes standard output; -> EXIT_FAILED where that fails, else status. A reader that left is no news. */
 int finish_output(int status);
-/* Writing to a reader that left fails instead of ending the command. By a handler: SIG_IGN, unlike it,
-   would be handed on to children. */
-void notice_broken_pipe(void);
+/* Writing to a reader that left, or more than a file may hold (ulimit -f), fails instead of ending the
+   command. By handlers: SIG_IGN, unlike them, would be handed on to children. */
+void signals_become_errors(void);
 
 /* output.c */
 /* "json", "yaml", "name", or NULL = a table. */

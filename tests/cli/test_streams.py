@@ -26,6 +26,13 @@ class Streams(support.HomeCase):
         self.assertEqual(said.returncode, 1)
         self.assertIn("No space left on device", said.stderr)
 
+    def test_a_file_that_may_not_grow(self):
+        said = self.shell('ulimit -f 0; "$0" schedule next --interval 60s >there')
+        self.assertEqual((said.returncode, "File too large" in said.stderr), (1, True), said.stderr)
+        said = self.shell('ulimit -f 0; "$0" model-deployer register ml2 --type=mlflow')
+        self.assertEqual((said.returncode, "no space is left" in said.stderr), (1, True), said.stderr)
+        self.assertEqual(self.home.run("model-deployer", "list", "-o", "name").out, "ml\n")
+
     def test_closed_output(self):
         said = self.shell('"$0" stack list >&-')
         self.assertEqual(said.returncode, 1)
