@@ -63,7 +63,12 @@ static int from_pairs(const char *option, const char *text, struct json *object,
         _cleanup_(mem_free_ptr) char *name = mem_copy_bytes(text, (size_t)(equals - text));
         _cleanup_(mem_free_ptr) char *value =
             mem_copy_bytes(equals + 1, size - (size_t)(equals + 1 - text));
-        if (!name || !value || !json_set_text(object, name, value))
+        if (!name || !value)
+            return error_nomem(err);
+        if (json_get(object, name))
+            return error_set(err, CTCD_E_INVALID, "say it once; a value with a comma: as JSON",
+                             "option %s: %.100s is there twice", option, name);
+        if (!json_set_text(object, name, value))
             return error_nomem(err);
         text += size + (text[size] == ',');
     }

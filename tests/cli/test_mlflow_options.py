@@ -122,6 +122,9 @@ class Environments(Case):
             with self.subTest(name):
                 folder = self.environment(name, *packages, app=app)
                 self.refused("--option", "virtualenv=" + folder, status=status, words=words)
+        for timeout in ("0s", "100ms", "25h", "36500d"):
+            with self.subTest(timeout):
+                self.refused("--option", "request_timeout=" + timeout, words=["request_timeout is 1s to 24h"])
         self.assertEqual(self.services(), [])
 
 
@@ -280,7 +283,8 @@ steps:
                             ("db_password=abc", ["takes a reference"]), ("OPENAI_API_KEY=x", ["a reference"]),
                             ("A=http://me:pw@host/", ["never holds a password"]),
                             ("A=file:here", ["absolute path"]), ('{"A": [1]}', ["not a single value"]),
-                            ('{"A": 1, "A": 2}', ["environment"]), ("{", ["environment"])):
+                            ('{"A": 1, "A": 2}', ["environment"]), ("{", ["environment"]),
+                            ("A=1,B=2,A=3", ["A is there twice", "as JSON"])):
             with self.subTest(text):
                 said = self.deploy(self.model(), "--option", "environment=" + text, status=2)
                 for word in words:

@@ -15,6 +15,7 @@
 #include "deployers/mlflow/source.h"
 
 #define WORKERS_MAX 64
+#define REQUEST_TIMEOUT_MAX_MS (INT64_C(86400) * 1000) /* a day */
 
 struct validate {
     bool begun, resolved;
@@ -65,6 +66,10 @@ static int check_options(const struct mlflow *backend, const ctcd_revision *want
     if (workers < 1 || workers > WORKERS_MAX)
         return error_set(err, CTCD_E_INVALID, NULL, "workers: %lld is not within 1 and %d",
                          (long long)workers, WORKERS_MAX);
+    int64_t patience = ctcd_options_number(ctcd_revision_options(want), "request_timeout");
+    if (patience < 1000 || patience > REQUEST_TIMEOUT_MAX_MS)
+        return error_set(err, CTCD_E_INVALID, "servers count whole seconds: 60s, 10m",
+                         "request_timeout is 1s to 24h");
     const char *alias = ctcd_options_text(ctcd_revision_options(want), "registry_alias");
     int rc = check_host(backend->host, err);
     if (!rc)
