@@ -20,6 +20,8 @@ struct option_spec {
 #define COMMAND_NO_HOME 0x2u  /* needs none */
 #define COMMAND_TEXT 0x4u     /* prints one kind of text: no --output */
 #define COMMAND_FLAVORED 0x8u /* takes the options of a component's flavor, too */
+#define COMMAND_ANSWERS                                                                            \
+    0x10u /* its exit code 1 is an answer: what goes wrong ends with another one */
 
 struct command {
     const char *group;     /* NULL = stands alone */

@@ -410,7 +410,7 @@ const struct command commands[] = {
      .summary = "would a candidate replace the incumbent?",
      .options = decide_options,
      .run = cmd_decide,
-     .flags = COMMAND_NO_HOME,
+     .flags = COMMAND_NO_HOME | COMMAND_ANSWERS,
      .more =
          "Ends with 0 for promote, with 1 for reject and inconclusive; whatever is wrong is "
          "another status.\n"

@@ -68,6 +68,6 @@ int cmd_decide(struct request *req, ctcd_error **err) {
     if (!rc)
         rc = print_decision(req, decision, err);
     if (rc)
-        return rc;
+        return rc == EXIT_FAILED ? EXIT_USAGE : rc; /* a file that cannot be read is no verdict */
     return ctcd_decision_verdict(decision) == CTCD_VERDICT_PROMOTE ? EXIT_DONE : EXIT_FAILED;
 }

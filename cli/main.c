@@ -31,6 +31,12 @@ static int open_context(struct request *req, ctcd_error **err) {
     return ctcd_context_open(req->ctx, err);
 }
 
+/* Of a command that answers by 0 and 1, what went wrong must not look like an answer. */
+static int no_answer(const struct request *req, int status) {
+    int answers = req->command && (req->command->flags & COMMAND_ANSWERS);
+    return answers && status == EXIT_FAILED ? EXIT_USAGE : status;
+}
+
 static int carry_out(struct request *req) {
     if (req->help) {
         help_print(req);
@@ -43,7 +49,7 @@ static int carry_out(struct request *req) {
     if (!rc)
         rc = req->command->run(req, &err);
     if (rc < 0)
-        rc = report(err, rc);
+        rc = no_answer(req, report(err, rc));
     ctcd_error_unref(err);
     return rc;
 }
@@ -56,7 +62,9 @@ int main(int argc, char **argv) {
     int status = request_parse(&req, argc, argv);
     if (!status)
         status = carry_out(&req);
-    status = finish_output(status);
+    int written = finish_output(status);
+    if (written != status)
+        status = no_answer(&req, written);
     request_done(&req);
     return status;
 }

@@ -1,6 +1,7 @@
 """`ctcd decide`: by itself, from files, and against what serves."""
 
 import os
+import subprocess
 import sys
 import unittest
 
@@ -41,6 +42,20 @@ class Alone(support.HomeCase):
         self.decide("{", "--candidate", candidate(0.9), status=2)
         self.decide(RULE, "--candidate", "[]", status=2)
         self.decide(RULE, "--candidate", "@", status=3)
+
+    def test_what_went_wrong_is_no_verdict(self):
+        """1 would be: reject."""
+        self.assertIn("Is a directory", self.decide("@/", "--candidate", candidate(0.9), status=2).err)
+        self.assertIn("Is a directory", self.decide(RULE, "--candidate", "@/", status=2).err)
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            said = subprocess.run([self.home.ctcd, "decide", "--rule", RULE, "--candidate", candidate(0.9)],
+                                  env=self.home.env, stdout=full, stderr=subprocess.PIPE,
+                                  encoding="utf-8", timeout=support.SAFETY, check=False)
+        self.assertEqual((said.returncode, "No space left" in said.stderr), (2, True), said.stderr)
+        damaged = os.path.dirname(self.home.file("damaged/ctcd.db", "nonsense " * 1000))
+        said = self.decide(RULE, "--candidate", candidate(0.9), "--model-name", "digits",
+                           "--home", damaged, status=2)
+        self.assertIn("is damaged", said.err)
 
 
 class AgainstWhatServes(StandInCase):
