@@ -58,6 +58,7 @@ int main(int argc, char **argv) {
     if (fill_standard_files() != 0)
         return EXIT_FAILED;
     signals_become_errors();
+    (void)setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* a line is one write */
     struct request req = {0};
     int status = request_parse(&req, argc, argv);
     if (!status)

@@ -65,8 +65,10 @@ struct display {
 static struct display display; /* one op is waited for at a time; outlives one that goes on */
 
 static void wipe(void) {
-    if (display.shown)
+    if (display.shown) {
         fputs("\r\033[K", stderr);
+        fflush(stderr); /* what comes next may go to stdout */
+    }
     display.shown = 0;
 }
 

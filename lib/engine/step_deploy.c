@@ -5,6 +5,7 @@
 #include "core/service.h"
 #include "engine/deploy.h"
 #include "engine/run.h"
+#include "io/file.h"
 
 #define LOOK_MS 5000
 
@@ -241,13 +242,30 @@ static int model_uri(struct built_in *b, char **ret) {
     return (*ret = mem_copy_text(json_text(value))) ? 0 : error_nomem(OP_ERR(&b->op));
 }
 
+static bool is_relative_path(const char *uri) {
+    static const char scheme[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.";
+    return *uri && *uri != '/' && uri[strspn(uri, scheme)] != ':';
+}
+
+/* A relative path means the pipeline's folder, where its commands run, too. Owned; NULL = out of memory. */
+static char *rooted(const struct built_in *b, const char *uri) {
+    if (!is_relative_path(uri))
+        return mem_copy_text(uri);
+    size_t here = strncmp(uri, "./", 2) == 0 ? 2 : 0;
+    return path_join(b->args.run->pipeline->spec.folder, uri + here);
+}
+
 static int set_texts(struct built_in *b, ctcd_deployment *want) {
     const struct run_view *run = b->args.run;
     const struct deploy_spec *d = &b->args.step->deploy;
     int rc = pipeline_spec_substitute(&run->pipeline->spec, d->model_name, &want->model_name,
                                       OP_ERR(&b->op));
+    _cleanup_(mem_free_ptr) char *uri = NULL;
     if (!rc)
-        rc = model_uri(b, &want->model_uri);
+        rc = model_uri(b, &uri);
+    if (!rc && !(want->model_uri = rooted(b, uri)))
+        rc = error_nomem(OP_ERR(&b->op));
     if (!rc)
         rc = metrics_of(b, &want->metrics);
     want->pipeline = mem_copy_text(run->record.pipeline);

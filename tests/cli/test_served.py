@@ -114,6 +114,28 @@ class Deploy(StandInCase):
         self.deploy(os.path.join(self.home.folder, "nowhere"), "--no-wait", status=3)
 
 
+RELATIVE = """\
+pipeline: relative
+steps:
+  train:
+    command: [sh, -c, 'echo "{\\"model\\": \\"model-2\\"}" >"$CTCD_OUTPUTS"']
+    outputs: [model]
+  first:
+    deploy: {model_name: one, model_uri: ./model-1, min_ready: 0s}
+  second:
+    deploy: {model_name: two, model_uri: train.model, min_ready: 0s}
+"""
+
+
+class OfAPipeline(StandInCase):
+    def test_a_relative_path_means_the_folder_of_the_file(self):
+        models = {"one": self.model(1), "two": self.model(2)}
+        self.home.run("pipeline", "run", self.home.file("relative.yaml", RELATIVE), cwd="/")
+        self.assertEqual({s["model_name"]: s["model_uri"] for s in self.services()}, models)
+        for service in self.services():
+            self.home.run("served-models", "delete", service["uuid"])
+
+
 class Signals(StandInCase):
     def end_by(self, number, *args):
         """Starts the command, ends it by a signal when its server is there; -> exit status."""
