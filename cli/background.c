@@ -10,16 +10,19 @@
 
 static int parent_fd = -1; /* where the parent learns that it may end; in the child only */
 
-int wants_background(const struct request *req) {
+static int timeout_is_0(const struct request *req) {
     int64_t timeout_ms = -1;
     const char *timeout = option(req, "timeout");
+    return timeout && ctcd_duration_parse(timeout, &timeout_ms, NULL) == 0 && timeout_ms == 0;
+}
+
+int wants_background(const struct request *req) {
     int may = 0;
     for (const struct option_spec *o = req->command->options; o && o->name; o++)
         may |= same_word(o->name, "no-wait");
     if (!may || req->help || option(req, "dry-run"))
         return 0;
-    return option(req, "no-wait") ||
-           (timeout && ctcd_duration_parse(timeout, &timeout_ms, NULL) == 0 && timeout_ms == 0);
+    return option(req, "no-wait") || timeout_is_0(req);
 }
 
 /* The exit status that the child sends, or with which it ended without sending one. */
@@ -33,8 +36,12 @@ static int hear_from(int fd, pid_t child) {
     return WIFEXITED(ended) ? WEXITSTATUS(ended) : EXIT_SIGNAL + WTERMSIG(ended);
 }
 
-int background_split(void) {
+int background_split(const struct request *req) {
     int fds[2];
+    const char *other = option(req, "wait") ? "wait" : "timeout";
+    if (option(req, "no-wait") && option(req, other) && !timeout_is_0(req))
+        return usage_error("--no-wait has the deadline that holds without --timeout",
+                           "--no-wait and --%s exclude each other", other);
     if (pipe2(fds, O_CLOEXEC) != 0)
         return complain(EXIT_FAILED, NULL, "a process for the background cannot be started");
     pid_t child = fork();

@@ -43,7 +43,7 @@ static int carry_out(struct request *req) {
         return EXIT_DONE;
     }
     ctcd_error *err = NULL;
-    int rc = wants_background(req) ? background_split() : 0;
+    int rc = wants_background(req) ? background_split(req) : 0;
     if (!rc)
         rc = open_context(req, &err);
     if (!rc)

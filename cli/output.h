@@ -89,7 +89,7 @@ int wait_for(struct request *req, ctcd_op *op, enum progress show, ctcd_error **
 int wants_background(const struct request *req);
 /* The caller goes on in a child; the parent waits for background_leave() or the child's end, and ends.
    0, or an exit code after a message. Before a context is opened: it would not survive the fork. */
-int background_split(void);
+int background_split(const struct request *req);
 /* In that child: all has been said, the parent may end with this status. */
 void background_leave(int status);
 /* Dispatches until nothing goes on any more. */

@@ -112,6 +112,9 @@ class Deploy(StandInCase):
 
     def test_no_wait_tells_what_is_refused(self):
         self.deploy(os.path.join(self.home.folder, "nowhere"), "--no-wait", status=3)
+        for other in ("--wait", "--timeout=60s"):
+            said = self.deploy(self.model(), "--no-wait", other, name="third", status=2)
+            self.assertIn("--no-wait and %s exclude each other" % other.partition("=")[0], said.err)
 
 
 RELATIVE = """\
