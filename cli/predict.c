@@ -92,7 +92,13 @@ static char *request_text(struct request *req, int *ret_status) {
         *ret_status = usage_error("add --data=TEXT or --input=FILE", "the request is missing");
         return NULL;
     }
-    return read_input(path ? path : "-", ret_status);
+    char *text = read_input(path ? path : "-", ret_status);
+    if (text && !*text && !path) { /* /dev/null: nobody meant to send nothing */
+        *ret_status = usage_error("add --data=TEXT or --input=FILE", "the request is missing");
+        free(text);
+        return NULL;
+    }
+    return text;
 }
 
 /* *ret: is the request CSV? */

@@ -37,8 +37,10 @@ int store_component_add(struct store *store, const struct store_component *compo
                         &record, component, err);
     if (rc != CTCD_E_EXISTS)
         return rc;
-    return error_set(err, rc, "delete that one first, or choose another name",
-                     "there is a %s \"%s\" already", type_word(component->type), component->name);
+    const char *word = type_word(component->type);
+    error_set(err, rc, NULL, "there is a %s \"%s\" already", word, component->name);
+    return err ? error_hint(err, "`ctcd %s update` changes it; else choose another name", word)
+               : rc;
 }
 
 static int none(int type, const char *name, ctcd_error **err) {

@@ -35,6 +35,7 @@ class Register(support.HomeCase):
     def test_twice(self):
         self.home.run("model-deployer", "register", "ml", "--flavor=mlflow")
         said = self.home.run("model-deployer", "register", "ml", "--flavor=mlflow", status=6)
+        self.assertIn("`ctcd model-deployer update` changes it", said.err)
         self.assertIn("ml", said.err)
         self.home.run("artifact-store", "register", "ml", "--flavor=local")  # of another type: its own
 

@@ -34,6 +34,7 @@ class Deploy(StandInCase):
         self.assertIn(uuid, self.home.run("served-models", "stop", uuid).out)
         self.assertEqual(self.services()[0]["state"], "inactive")
         self.home.run("predict", uuid, "--data", ROWS, status=7)
+        self.assertIn("the request is missing", self.home.run("predict", uuid, status=2).err)
         self.assertEqual(self.home.json("served-models", "start", uuid)["uuid"], uuid)
         self.assertEqual(self.services()[0]["state"], "active")
         self.assertEqual(self.home.run("predict", uuid, "--data", ROWS).json["predictions"], [2, 2])

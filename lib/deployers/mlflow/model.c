@@ -69,7 +69,9 @@ int model_resolve(const char *uri, char **ret_path, ctcd_error **err) {
     if (scheme && (scheme != 4 || strncasecmp(uri, "file", 4) != 0))
         return error_set(err, CTCD_E_NOT_SUPPORTED,
                          "fetch it first: mlflow artifacts download -u URI -d FOLDER",
-                         "%s: only models in local folders can be served so far", uri);
+                         "%s: only models in local folders and from a tracking server "
+                         "(models:/, runs:/) can be served",
+                         uri);
     rc = scheme ? path_of_uri(uri, &path, err) : 0;
     if (rc)
         return rc;
