@@ -112,6 +112,9 @@ static int wanted_states(const struct request *req, uint32_t *ret) {
     const char *word;
     size_t cursor = 0;
     uint32_t states = 0;
+    if (option(req, "running") && option(req, "state"))
+        return usage_error("--running is --state active --state degraded",
+                           "--running and --state: only one can say which");
     if (option(req, "running"))
         states = 1u << CTCD_STATE_ACTIVE | 1u << CTCD_STATE_DEGRADED;
     while ((word = option_next(req, "state", &cursor))) {

@@ -127,9 +127,22 @@ CTCD_API int ctcd_deployment_set_option(ctcd_deployment *deployment, const char 
     return gate_leave(&gate, rc);
 }
 
-/* A JSON text of the deployment; object: it has to be one. */
+/* Decisions compare numbers; what is none would only be noticed by the next one. */
+static int check_numbers(struct gate *gate, const char *name, const struct json *value) {
+    if (json_kind(value) != JSON_KIND_OBJECT)
+        return gate_invalid(gate, "%s must be a JSON object, it is %s", name,
+                            json_kind_name(json_kind(value)));
+    double number;
+    for (struct json_iter i = json_members(value); json_next(&i);)
+        if (!json_to_real(i.value, &number))
+            return gate_invalid(gate, "%s: \"%s\" must be a number, it is %s", name, i.key,
+                                json_kind_name(json_kind(i.value)));
+    return 0;
+}
+
+/* A JSON text of the deployment; numbers: it has to be an object of them. */
 static int set_json(ctcd_deployment *deployment, size_t offset, const char *name, const char *text,
-                    bool object, ctcd_error **err) {
+                    bool numbers, ctcd_error **err) {
     struct gate gate;
     int rc = gate_enter(&gate, ctx_of(deployment), err);
     if (rc)
@@ -139,9 +152,8 @@ static int set_json(ctcd_deployment *deployment, size_t offset, const char *name
     if (!rc)
         rc = json_parse(text, strlen(text), 1 << 24, JSON_USER_INPUT | JSON_PYTHON, name, &value,
                         err);
-    if (!rc && object && json_kind(value) != JSON_KIND_OBJECT)
-        rc = gate_invalid(&gate, "%s must be a JSON object, it is %s", name,
-                          json_kind_name(json_kind(value)));
+    if (!rc && numbers)
+        rc = check_numbers(&gate, name, value);
     if (!rc)
         rc = replace_text(&gate, (char **)(void *)((char *)deployment + offset), text);
     return gate_leave(&gate, rc);

@@ -118,7 +118,7 @@ static int report(struct db *db, int code, int os_errno, const char *what, ctcd_
     case CTCD_E_NOMEM:
         return error_nomem(err);
     case CTCD_E_NO_SPACE:
-        return error_set(err, code, "free some space there; nothing was changed",
+        return error_set(err, code, "free some space there; what was to be written was not",
                          "no space is left to write the store %s", db->path);
     case CTCD_E_CONFLICT:
         code = error_set(err, code, "try again; `fuser` on that file names who has it open",

@@ -200,6 +200,10 @@ static int copy_uuid(struct db_rows *rows, char ret[37], ctcd_error **err) {
 
 int record_not_found(const struct record_key *key, const char *name, ctcd_error **err) {
     error_set(err, CTCD_E_NOT_FOUND, NULL, "there is no %s \"%s\"", key->noun, name);
+    size_t size = strlen(name);
+    if (err && size && size < PREFIX_MIN && strspn(name, "0123456789abcdefABCDEF") == size)
+        return error_hint(err, "a UUID is named by %d digits or more; see: %s", PREFIX_MIN,
+                          key->list_command);
     return err ? error_hint(err, "see: %s", key->list_command) : CTCD_E_NOT_FOUND;
 }
 

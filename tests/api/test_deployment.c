@@ -47,6 +47,9 @@ START_TEST(what_cannot_be_deployed_is_refused_when_it_is_said) {
     fails(ctcd_deployment_set_metrics(d, "[1]", &err), CTCD_E_INVALID);
     ck_assert_has(ctcd_error_message(err), "object");
     fails(ctcd_deployment_set_metrics(d, "{\"accuracy\": }", &err), CTCD_E_INVALID);
+    fails(ctcd_deployment_set_metrics(d, "{\"accuracy\": 0.9, \"name\": \"a\"}", &err),
+          CTCD_E_INVALID);
+    ck_assert_has(ctcd_error_message(err), "\"name\" must be a number");
     fails(ctcd_deployment_set_metrics(d, NULL, &err), CTCD_E_INVALID);
     fails(ctcd_deployment_set_smoke(d, "rows", &err), CTCD_E_INVALID);
     fails(ctcd_deployment_set_min_ready(d, -1, &err), CTCD_E_INVALID);

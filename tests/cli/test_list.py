@@ -49,6 +49,7 @@ class List(StandInCase):
         self.assertIn("--after " + self.ids["four"], said.err)
         self.assertEqual(self.list("--state", "active", "--limit", "3").err, "")
         self.assertIn("inactive|", self.list("--state", "activ", status=2).err)
+        self.assertIn("only one", self.list("--running", "--state", "error", status=2).err)
 
     def test_who_cannot_be_asked(self):
         """may well be active: that is said, whatever was asked for."""

@@ -291,6 +291,7 @@ class Look(StandInCase):
     def test_prefix_and_unknown(self):
         self.assertEqual(self.home.json("served-models", "describe", self.id[:8])["uuid"], self.id)
         unknown = "00000000-0000-4000-8000-000000000000"
+        self.assertIn("by 4 digits or more", self.home.run("served-models", "describe", self.id[:3], status=3).err)
         for verb in ("describe", "get-url", "start", "stop", "delete", "logs"):
             said = self.home.run("served-models", verb, unknown, status=3)
             self.assertIn(unknown, said.err)
