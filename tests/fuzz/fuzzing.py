@@ -72,6 +72,6 @@ class Target:
         status, output, found = self.fuzz("planted_" + self.target, PLANTED_SECONDS, "-seed=1")
         self.assertNotEqual(status, 0, output[-4000:])
         self.assertIn("heap-buffer-overflow", output)
-        self.assertIn("fuzz_plant", output)  # this one, and no other
+        self.assertIn("fuzz_plant: the bug", output)  # this one, and no other
         self.assertEqual(len(found), 1)
         print("\nmeasured: %s: the planted bug after %.1f s" % (self.target, time.monotonic() - begun))
