@@ -20,11 +20,13 @@ struct scale {
     int64_t first_ms, last_ms;
 };
 
+/* The shortest that is read back as the same; 120 and not 1.2e+02. */
 char *number_text(double value) {
     char text[40];
+    int plain = value < 1e15 && value > -1e15 && (value == 0 || value >= 1e-4 || value <= -1e-4);
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
+        if (strtod(text, NULL) == value && !(plain && strchr(text, 'e')))
             break;
     }
     return text_of("%s", text);
@@ -66,7 +68,10 @@ static struct scale scale_of(const struct series *s) {
     if (range <= size * 1e-12)
         range = size > 0 ? size / 20 : 0.25;
     scale.step = nice_step(range);
-    scale.low = round_down(scale.low - scale.step / 4, scale.step);
+    double least = scale.low;
+    scale.low = round_down(least - scale.step / 4, scale.step);
+    if (least >= 0 && scale.low < 0)
+        scale.low = 0; /* what counts things is never below */
     double top = round_down(scale.high + scale.step / 4, scale.step);
     scale.high = top + scale.step;
     scale.first_ms = s->points[0].ms;

@@ -196,6 +196,15 @@ class Report(StandInCase):
         for number in re.findall(r"[MLHV](-?[\d.]+)", figure):
             self.assertTrue(0 <= float(number) <= 400, figure)
 
+    def test_a_plot_of_counts(self):
+        counts = PIPELINE.partition("  decide:")[0]
+        file = self.home.file("counts.yaml", counts)
+        for count in (120, 960):
+            self.home.run("pipeline", "run", file, "--param", "accuracy=%d" % count)
+        page = self.page()
+        self.assertIn("2 runs, from 120 to 960, the newest 960.", page)
+        self.assertNotRegex(page, r"<text [^>]*>-\d", "what is counted is never below 0")
+
     # ---- the file -----------------------------------------------------------------------------
     def test_where_it_goes(self):
         self.assertIn("<!DOCTYPE html>", self.home.run("report").out)
