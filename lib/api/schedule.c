@@ -172,8 +172,10 @@ static int look_up(struct gate *gate, const ctcd_schedule *schedule) {
                       gate->err);
 }
 
-CTCD_API int ctcd_schedule_next(const ctcd_schedule *schedule, int64_t after_ms,
-                                int64_t *ret_when_ms, ctcd_error **err) {
+typedef bool (*find_fn)(const struct schedule_spec *spec, int64_t from_ms, int64_t *ret_ms);
+
+static int find(const ctcd_schedule *schedule, find_fn look, int64_t from_ms, int64_t *ret_when_ms,
+                ctcd_error **err) {
     struct gate gate;
     int rc = gate_enter(&gate, ctx_of(schedule), err);
     if (rc)
@@ -182,24 +184,19 @@ CTCD_API int ctcd_schedule_next(const ctcd_schedule *schedule, int64_t after_ms,
         rc = gate_missing(&gate, "ret_when_ms");
     if (!rc)
         rc = look_up(&gate, schedule);
-    if (!rc && !schedule_next(&schedule->spec.spec, after_ms, ret_when_ms))
+    if (!rc && !look(&schedule->spec.spec, from_ms, ret_when_ms))
         rc = CTCD_NONE;
     return gate_leave(&gate, rc);
 }
 
+CTCD_API int ctcd_schedule_next(const ctcd_schedule *schedule, int64_t after_ms,
+                                int64_t *ret_when_ms, ctcd_error **err) {
+    return find(schedule, schedule_next, after_ms, ret_when_ms, err);
+}
+
 CTCD_API int ctcd_schedule_previous(const ctcd_schedule *schedule, int64_t before_ms,
                                     int64_t *ret_when_ms, ctcd_error **err) {
-    struct gate gate;
-    int rc = gate_enter(&gate, ctx_of(schedule), err);
-    if (rc)
-        return rc;
-    if (!ret_when_ms)
-        rc = gate_missing(&gate, "ret_when_ms");
-    if (!rc)
-        rc = look_up(&gate, schedule);
-    if (!rc && !schedule_prev(&schedule->spec.spec, before_ms, ret_when_ms))
-        rc = CTCD_NONE;
-    return gate_leave(&gate, rc);
+    return find(schedule, schedule_prev, before_ms, ret_when_ms, err);
 }
 
 CTCD_API int ctcd_schedule_time(const ctcd_schedule *schedule, int64_t ms, char *ret_text,

@@ -1,6 +1,6 @@
 /* Cron schedules through the API: all rows of tests/table/cron_cases.tsv in each dialect for which they hold,
    what is refused, zones that change on disk, and stored ones fired by the scheduler under a clock moved by hand. */
-#include "fake.h"
+#include "firing.h"
 
 #include <sys/stat.h>
 
@@ -8,25 +8,6 @@
 #define DIALECTS 3
 
 static const char *const dialects[DIALECTS] = {"vixie", "robfig", "cronos"};
-static struct hand hand;
-static ctcd_pipeline *pipeline;
-
-static void begin(void) {
-    fake_begin();
-    fake.traces = false;
-    hand_give(&hand, ctx);
-    ok(ctcd_pipeline_parse(
-        ctx,
-        "pipeline: digits\nsteps:\n"
-        "  deploy: {deploy: {model_deployer: ml, model_name: digits, model_uri: ./m,"
-        " min_ready: 0s}}\n",
-        NULL, &pipeline, &err));
-}
-
-static void end(void) {
-    pipeline = ctcd_pipeline_unref(pipeline);
-    fake_end();
-}
 
 static ctcd_schedule *cron(const char *expression, const char *zone, const char *dialect) {
     ctcd_schedule *schedule = NULL;

@@ -1,29 +1,9 @@
 /* Schedules and the scheduler through the API, under a clock that the test moves: next fires, ten runs in ten
    minutes, what was missed, what overlaps, what a dead scheduler leaves. The runs' only step deploys to a back
    end inside the test, so no time passes but by hand. */
-#include "fake.h"
+#include "firing.h"
 
 #define MINUTE 60000
-
-static struct hand hand;
-static ctcd_pipeline *pipeline;
-
-static void begin(void) {
-    fake_begin();
-    fake.traces = false; /* ten minutes of it would not fit */
-    hand_give(&hand, ctx);
-    ok(ctcd_pipeline_parse(
-        ctx,
-        "pipeline: digits\nparams: {n: 1}\nsteps:\n"
-        "  deploy: {deploy: {model_deployer: ml, model_name: digits, model_uri: ./m,"
-        " min_ready: 0s}}\n",
-        NULL, &pipeline, &err));
-}
-
-static void end(void) {
-    pipeline = ctcd_pipeline_unref(pipeline);
-    fake_end();
-}
 
 static ctcd_schedule *every(int64_t ms) {
     ctcd_schedule *schedule = NULL;

@@ -1,5 +1,5 @@
 /* io/file and io/random: reading, writing, folders, tails for people, paths. */
-#include "suite.h"
+#include "folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,32 +8,6 @@
 #include "base/strv.h"
 #include "io/file.h"
 #include "io/random.h"
-
-static char folder[4096];
-
-static void setup(void) {
-    suite_folder(folder);
-}
-
-static void teardown(void) {
-    suite_folder_remove(folder);
-}
-
-/* A path in the folder; only a few are alive at a time. */
-static const char *in_folder(const char *name) {
-    static char paths[4][4200];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    (void)snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-static void put(const char *path, const char *bytes, size_t len) {
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_uint_eq(fwrite(bytes, 1, len, f), len);
-    ck_assert_int_eq(fclose(f), 0);
-}
 
 START_TEST(a_file_is_read_whole_up_to_a_limit) {
     const char *path = in_folder("a b");

@@ -1,5 +1,5 @@
 /* Reading logs (io/log.h): their last lines, and what comes, while they are rotated. */
-#include "suite.h"
+#include "folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,32 +9,6 @@
 #include "io/file.h"
 #include "io/log.h"
 #include "io/rotate.h"
-
-static char folder[4096];
-
-static void setup(void) {
-    suite_folder(folder);
-}
-
-static void teardown(void) {
-    suite_folder_remove(folder);
-}
-
-/* A path in the folder; only a few are alive at a time. */
-static const char *in_folder(const char *name) {
-    static char paths[4][4200];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    (void)snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-static void put(const char *path, const char *bytes, size_t len) {
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_uint_eq(fwrite(bytes, 1, len, f), len);
-    ck_assert_int_eq(fclose(f), 0);
-}
 
 static void assert_people(const char *bytes, size_t len, size_t lines, const char *expected) {
     _cleanup_(mem_free_ptr) char *text = text_for_people(bytes, len, lines);
