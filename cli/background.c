@@ -59,7 +59,7 @@ int background_split(const struct request *req) {
 void background_leave(int status) {
     if (parent_fd < 0)
         return;
-    unsigned char byte = (unsigned char)finish_output(status);
+    unsigned char byte = (unsigned char)(finish_output() && !status ? EXIT_FAILED : status);
     setsid();
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)

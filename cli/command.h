@@ -109,7 +109,7 @@ int load_pipeline(struct request *req, ctcd_pipeline **ret_pipeline, ctcd_error 
 int print_run(struct request *req, const ctcd_run *run, ctcd_error **err);
 
 /* follow.c: the last lines of a log, and what comes, until it ends or a signal. */
-int follow_service(struct request *req, ctcd_service *service, int64_t lines, ctcd_error **err);
+int follow_service(ctcd_service *service, int64_t lines, ctcd_error **err);
 int follow_run(struct request *req, ctcd_run *run, int64_t lines, ctcd_error **err);
 
 /* "model deployer": a component type in words. */

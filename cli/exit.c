@@ -112,15 +112,15 @@ void signals_become_errors(void) {
     sigaction(SIGXFSZ, &action, NULL);
 }
 
-int finish_output(int status) {
+int finish_output(void) {
     int failed = ferror(stdout);
     errno = 0;
     if (fflush(stdout) != 0)
         failed = 1;
     if (!failed)
-        return status;
+        return EXIT_DONE;
     if (errno != EPIPE && !reader_left)
         complain(0, NULL, "writing the output failed%s%s", errno ? ": " : "",
                  errno ? strerror(errno) : "");
-    return status ? status : EXIT_FAILED;
+    return EXIT_FAILED;
 }

@@ -44,8 +44,7 @@ static int follow(const struct followed *f, ctcd_error **err) {
     return rc;
 }
 
-int follow_service(struct request *req, ctcd_service *service, int64_t lines, ctcd_error **err) {
-    (void)req;
+int follow_service(ctcd_service *service, int64_t lines, ctcd_error **err) {
     struct followed followed = {.service = service, .lines = lines};
     int rc = follow(&followed, err);
     if (rc == CTCD_NONE)

@@ -63,9 +63,9 @@ int main(int argc, char **argv) {
     int status = request_parse(&req, argc, argv);
     if (!status)
         status = carry_out(&req);
-    int written = finish_output(status);
-    if (written != status)
-        status = no_answer(&req, written);
+    if (finish_output() &&
+        status <= EXIT_FAILED) /* also where 1 was an answer: nobody has read it whole */
+        status = no_answer(&req, EXIT_FAILED);
     request_done(&req);
     return status;
 }

@@ -27,7 +27,7 @@ int usage_error(const char *hint, const char *format, ...) __attribute__((format
 int complain(int status, const char *hint, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Flushes standard output; -> EXIT_FAILED where that fails, else status. A reader that left is no news. */
-int finish_output(int status);
+int finish_output(void);
 /* Writing to a reader that left, or more than a file may hold (ulimit -f), fails instead of ending the
    command. By handlers: SIG_IGN, unlike them, would be handed on to children. */
 void signals_become_errors(void);

@@ -391,7 +391,7 @@ int cmd_served_logs(struct request *req, ctcd_error **err) {
     if (!rc)
         rc = ctcd_service_get(req->ctx, argument(req, 0), &service, err);
     if (!rc && option(req, "follow"))
-        return follow_service(req, service, lines, err);
+        return follow_service(service, lines, err);
     if (!rc)
         rc = ctcd_service_logs(service, lines, &text, err);
     return print_text(rc, text);

@@ -98,7 +98,7 @@ static int schedule_of(struct gate *gate, ctcd_pipeline *pipeline, ctcd_schedule
     int rc =
         schedule_from_wording(&pipeline->spec.schedule, context_wall(gate->ctx), &spec, gate->err);
     if (!rc)
-        rc = zones_bind(gate->ctx, &spec.spec, gate->err);
+        rc = zones_check(gate->ctx, &spec, gate->err);
     return rc ? rc : schedule_new(gate->ctx, &spec, ret, gate->err);
 }
 

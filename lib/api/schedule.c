@@ -38,9 +38,7 @@ CTCD_API int ctcd_schedule_new_interval(ctcd_context *ctx, int64_t every_ms,
 static int put_cron(struct gate *gate, struct schedule *spec, const char *text, const char *zone,
                     const char *dialect, uint32_t fields) {
     int rc = schedule_cron_set(&spec->spec, text, zone, dialect, fields, gate->err);
-    if (!rc)
-        rc = zones_bind(gate->ctx, &spec->spec, gate->err);
-    return rc ? rc : schedule_check(spec, gate->err);
+    return rc ? rc : zones_check(gate->ctx, spec, gate->err);
 }
 
 CTCD_API int ctcd_schedule_new_cron(ctcd_context *ctx, const char *expression, const char *zone,
@@ -213,7 +211,7 @@ CTCD_API int ctcd_schedule_time(const ctcd_schedule *schedule, int64_t ms, char 
         rc = look_up(&gate, schedule);
     if (!rc) {
         if (cron->zone && ms >= TIME_MIN_MS && ms <= TIME_MAX_MS)
-            offset = zone_offset(cron->zone, ms / 1000 - (ms % 1000 < 0));
+            offset = zone_offset(cron->zone, time_floor_div(ms, 1000));
         time_to_text_at(ms, offset, ret_text);
     }
     return gate_leave(&gate, rc);

@@ -136,8 +136,8 @@ static int replace(ctcd_error **err, int code, ctcd_error *newer) {
 static void clean_details(char *text) {
     text_make_utf8(text);
     for (; *text; text++)
-        if (((unsigned char)*text < ' ' && *text != '\n' && *text != '\t') || *text == 0x7f)
-            *text = ' ';
+        if (*text != '\n' && *text != '\t')
+            memset(text, ' ', text_control(text));
 }
 
 /* Takes message, also on failure; copies hint and details. NULL = out of memory. */

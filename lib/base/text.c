@@ -66,12 +66,20 @@ void text_make_utf8(char *text) {
     }
 }
 
+size_t text_control(const char *at) {
+    unsigned char c = (unsigned char)at[0];
+    if (c == 0xc2)
+        return (unsigned char)at[1] >= 0x80 && (unsigned char)at[1] < 0xa0 ? 2 : 0;
+    return (c && c < ' ') || c == 0x7f;
+}
+
 void text_make_line(char *text) {
     text_make_utf8(text);
     char *end = text;
     for (char *at = text; *at; at++) {
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            *at = ' ';
+        size_t control = text_control(at);
+        if (control)
+            memset(at, ' ', control);
         if (*at != ' ')
             end = at + 1;
     }

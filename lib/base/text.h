@@ -11,7 +11,9 @@ bool text_starts(const char *text, const char *prefix);
 bool text_ends(const char *text, const char *suffix);
 bool text_is_utf8(const char *text); /* valid, no surrogates, no overlong forms */
 void text_make_utf8(char *text);     /* bytes that are not UTF-8 become '?' */
-void text_make_line(char *text);     /* likewise; line breaks and other controls become blanks */
+/* How many bytes the control character there has, that a terminal would obey: 0, 1, or 2 (C1 in UTF-8). */
+size_t text_control(const char *at);
+void text_make_line(char *text); /* likewise; line breaks and other controls become blanks */
 /* Bytes of the valid UTF-8 character that len bytes begin with; 0 = none does, or len is 0. */
 size_t text_utf8_length(const char *bytes, size_t len);
 /* A whole decimal number with nothing around it; locale-free. */

@@ -35,6 +35,15 @@ int time_days_in_month(int64_t year, int month) {
     return month == 2 && leap ? 29 : days[month - 1];
 }
 
+int64_t time_floor_div(int64_t a, int64_t b) {
+    return a / b - (a % b < 0);
+}
+
+int time_weekday(int64_t days) {
+    int weekday = (int)((days + 4) % 7);
+    return weekday < 0 ? weekday + 7 : weekday;
+}
+
 void time_to_text_at(int64_t ms, int32_t offset_seconds, char out[TIME_TEXT_SIZE]) {
     int64_t local = 0;
     if (ms < TIME_MIN_MS || ms > TIME_MAX_MS || offset_seconds <= -86400 ||
@@ -43,7 +52,7 @@ void time_to_text_at(int64_t ms, int32_t offset_seconds, char out[TIME_TEXT_SIZE
         memcpy(out, "-", 2);
         return;
     }
-    int64_t days = local / DAY_MS - (local % DAY_MS < 0);
+    int64_t days = time_floor_div(local, DAY_MS);
     int in_day = (int)(local - days * DAY_MS);
     int64_t year;
     int month, day;

@@ -22,5 +22,7 @@ bool time_from_text(const char *text, int64_t *ret_ms);
 int64_t time_days_from_date(int64_t year, int month, int day); /* since 1970-01-01 */
 void time_date_from_days(int64_t days, int64_t *ret_year, int *ret_month, int *ret_day);
 int time_days_in_month(int64_t year, int month);
+int time_weekday(int64_t days);               /* 0 = Sunday */
+int64_t time_floor_div(int64_t a, int64_t b); /* towards the past; b > 0 */
 
 #endif

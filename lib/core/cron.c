@@ -19,11 +19,6 @@ static struct month month_of(int64_t year, int month) {
                           time_days_in_month(year, month)};
 }
 
-static int weekday_of(int64_t days) { /* 0 = Sunday */
-    int64_t weekday = (days + 4) % 7;
-    return (int)(weekday < 0 ? weekday + 7 : weekday);
-}
-
 /* All days (bit 1 = the first) that are one of these weekdays. */
 static uint64_t weekday_days(uint8_t weekdays, int first_weekday) {
     uint64_t turned =
@@ -33,7 +28,7 @@ static uint64_t weekday_days(uint8_t weekdays, int first_weekday) {
 
 /* The working day of the same month that is nearest to one of its days. */
 static uint64_t nearest_workday(const struct month *m, int day) {
-    int weekday = weekday_of(m->first + day - 1);
+    int weekday = time_weekday(m->first + day - 1);
     if (weekday == 6)
         day += day > 1 ? -1 : 2;
     else if (weekday == 0)
@@ -59,7 +54,7 @@ static uint64_t days_by_date(const struct cron *c, const struct month *m) {
 }
 
 static uint64_t days_by_weekday(const struct cron *c, const struct month *m) {
-    int first = weekday_of(m->first);
+    int first = time_weekday(m->first);
     uint64_t days = weekday_days(c->weekdays, first);
     for (int i = 0; i < 5; i++)
         if (c->nth_weekdays[i])
@@ -186,10 +181,6 @@ static int64_t times_before(const struct cron *c, int time) {
 
 /* ---- walls ---- */
 
-static int64_t day_of(int64_t wall) {
-    return wall / DAY - (wall % DAY < 0);
-}
-
 /* The month that holds a wall: its days that fit. */
 static uint64_t days_around(const struct cron *c, int64_t days, int64_t year, int month, int day) {
     struct month m = {year, days - day + 1, month, time_days_in_month(year, month)};
@@ -197,7 +188,7 @@ static uint64_t days_around(const struct cron *c, int64_t days, int64_t year, in
 }
 
 bool cron_wall_ceil(const struct cron *c, int64_t wall, int64_t *ret) {
-    int64_t days = day_of(wall), year;
+    int64_t days = time_floor_div(wall, DAY), year;
     int month, day;
     time_date_from_days(days, &year, &month, &day);
     int first_time = time_of(first_bit(c->hours), first_bit(c->minutes), first_bit(c->seconds));
@@ -225,7 +216,7 @@ bool cron_wall_ceil(const struct cron *c, int64_t wall, int64_t *ret) {
 }
 
 bool cron_wall_floor(const struct cron *c, int64_t wall, int64_t *ret) {
-    int64_t days = day_of(wall), year;
+    int64_t days = time_floor_div(wall, DAY), year;
     int month, day;
     time_date_from_days(days, &year, &month, &day);
     int last_time = time_of(last_bit(c->hours), last_bit(c->minutes), last_bit(c->seconds));
@@ -255,7 +246,8 @@ bool cron_wall_floor(const struct cron *c, int64_t wall, int64_t *ret) {
 int64_t cron_wall_count(const struct cron *c, int64_t first, int64_t end) {
     if (first >= end)
         return 0;
-    int64_t first_day = day_of(first), end_day = day_of(end), year, last_year;
+    int64_t first_day = time_floor_div(first, DAY), end_day = time_floor_div(end, DAY), year,
+            last_year;
     int month, last_month, day;
     time_date_from_days(first_day, &year, &month, &day);
     time_date_from_days(end_day, &last_year, &last_month, &day);

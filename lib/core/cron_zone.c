@@ -18,6 +18,12 @@
 #define SECOND_MIN (TIME_MIN_MS / 1000 + FARTHEST) /* the wall has four digits for its year, too */
 #define SECOND_MAX (TIME_MAX_MS / 1000 - FARTHEST)
 
+/* An expression with years does not repeat, as a zone's rules do behind its file: it ends before they do. */
+static int64_t last_second(const struct cron *c) {
+    return c->has_years ? time_days_from_date(CRON_YEAR_MAX + 1, 1, 1) * 86400 + FARTHEST
+                        : SECOND_MAX;
+}
+
 /* One segment, as the walls that count there. */
 struct stretch {
     int64_t begin, last; /* instants */
@@ -91,7 +97,7 @@ static size_t skip_to(const struct zone *zone, size_t segment, int64_t from, int
 }
 
 bool cron_ceil(const struct cron *c, const struct zone *zone, int64_t second, int64_t *ret) {
-    if (second > SECOND_MAX)
+    if (second > last_second(c))
         return false;
     second = later(second, SECOND_MIN);
     int64_t fold = zone_fold(zone, second), from = second - fold, wall = 0;
@@ -130,8 +136,8 @@ static size_t skip_back(const struct zone *zone, size_t segment, int64_t from, i
 }
 
 bool cron_floor(const struct cron *c, const struct zone *zone, int64_t second, int64_t *ret) {
-    if (second > SECOND_MAX)
-        second = SECOND_MAX;
+    if (second > last_second(c))
+        second = last_second(c);
     if (second < SECOND_MIN)
         return false;
     int64_t fold = zone_fold(zone, second), from = second - fold, wall = 0;
@@ -179,8 +185,8 @@ static int64_t count_folded(const struct cron *c, const struct zone *zone, int64
 int64_t cron_count(const struct cron *c, const struct zone *zone, int64_t first, int64_t end) {
     int64_t count = 0;
     first = later(first, SECOND_MIN);
-    if (end > SECOND_MAX + 1)
-        end = SECOND_MAX + 1;
+    if (end > last_second(c) + 1)
+        end = last_second(c) + 1;
     while (first < end) {
         int64_t fold = zone_fold(zone, first);
         int64_t to = zone->fold_after == INT64_MAX ? end : zone->fold_after + fold;

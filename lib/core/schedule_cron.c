@@ -3,6 +3,7 @@
 #include <ctcd/base.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "core/schedule_spec.h"
 
 /* Instants (ms) that may be fires: first to last, both included; first > last: none. */
@@ -17,10 +18,6 @@ static struct bounds bounds_of(const struct schedule_spec *spec) {
     if (spec->end_ms != CTCD_TIME_NONE)
         b.last = spec->end_inclusive ? spec->end_ms : spec->end_ms - 1;
     return b;
-}
-
-static int64_t second_floor(int64_t ms) {
-    return ms / 1000 - (ms % 1000 < 0);
 }
 
 static int64_t second_ceil(int64_t ms) {
@@ -48,7 +45,7 @@ bool spec_cron_next(const struct schedule_spec *spec, int64_t after_ms, int64_t 
 bool spec_cron_back(const struct schedule_spec *spec, int64_t until_ms, int64_t nth,
                     int64_t *ret_ms) {
     struct bounds b = bounds_of(spec);
-    int64_t second = second_floor(until_ms < b.last ? until_ms : b.last) + 1;
+    int64_t second = time_floor_div(until_ms < b.last ? until_ms : b.last, 1000) + 1;
     if (!spec->cron.zone || nth <= 0)
         return false;
     for (; nth > 0; nth--)
@@ -65,7 +62,7 @@ int64_t spec_cron_count(const struct schedule_spec *spec, int64_t after_ms, int6
     if (!spec->cron.zone || !begin_after(&b, after_ms, &from) || from > until)
         return 0;
     return cron_count(&spec->cron.compiled, spec->cron.zone, second_ceil(from),
-                      second_floor(until) + 1);
+                      time_floor_div(until, 1000) + 1);
 }
 
 int schedule_cron_compile(struct schedule_cron *cron, ctcd_error **err) {

@@ -8,6 +8,9 @@
 #include "base/time.h"
 #include "core/zone.h"
 
+#define TRANSITION_LEAST (-(1LL << 59)) /* the big bang, in older files */
+#define TRANSITION_MOST (1LL << 40)
+
 #define HEADER_SIZE 44
 #define MAX_TRANSITIONS 20000u
 
@@ -88,7 +91,7 @@ static bool add_block(struct zone *zone, const struct block *block) {
         int64_t at = number(block->times + i * block->time_size, block->time_size);
         if (!type_offset(block, block->indices[i], &offset))
             return false;
-        if (at < -(1LL << 59) || at > 1LL << 40) /* the big bang, in older files */
+        if (at < TRANSITION_LEAST || at > TRANSITION_MOST)
             continue;
         if (!add(zone, at, offset))
             return false;
@@ -102,7 +105,7 @@ static bool add_rule(struct zone *zone, const struct zone_rule *rule, int64_t la
     int month, day;
     if (!rule->daylight_too) /* what holds goes on holding */
         return true;
-    time_date_from_days(last / 86400 - (last % 86400 < 0), &year, &month, &day);
+    time_date_from_days(time_floor_div(last, 86400), &year, &month, &day);
     if (year < 1900) /* the rule holds from ever on: what is before is not asked for */
         year = 1900;
     for (int64_t y = year - 1; y <= year + ZONE_RULE_YEARS; y++) {
@@ -131,7 +134,9 @@ static bool fill(struct zone *zone, const struct block *block, const char *foote
         return true;
     uint32_t times = block->header.times;
     int64_t last = times ? number(block->times + (times - 1) * block->time_size, block->time_size)
-                         : -(1LL << 59);
+                         : TRANSITION_LEAST;
+    if (last > TRANSITION_MOST) /* its years could not be counted */
+        return false;
     return zone_rule_parse(footer, &rule) == 0 && add_rule(zone, &rule, last);
 }
 

@@ -99,10 +99,6 @@ int zone_rule_parse(const char *text, struct zone_rule *ret) {
     return 0;
 }
 
-static int64_t weekday_of(int64_t days) { /* 0 = Sunday */
-    return ((days + 4) % 7 + 7) % 7;
-}
-
 static int64_t day_of_rule(const struct zone_rule_day *rule, int64_t year) {
     int64_t first = time_days_from_date(year, 1, 1);
     if (rule->kind == 'N')
@@ -110,7 +106,7 @@ static int64_t day_of_rule(const struct zone_rule_day *rule, int64_t year) {
     if (rule->kind == 'J') /* the 29th of February is never counted */
         return first + rule->day - 1 + (rule->day >= 60 && time_days_in_month(year, 2) == 29);
     first = time_days_from_date(year, rule->month, 1);
-    int64_t day = 1 + (rule->day - weekday_of(first) + 7) % 7 + (rule->week - 1) * 7;
+    int64_t day = 1 + (rule->day - time_weekday(first) + 7) % 7 + (rule->week - 1) * 7;
     if (day > time_days_in_month(year, rule->month))
         day -= 7;
     return first + day - 1;

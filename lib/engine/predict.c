@@ -51,14 +51,15 @@ static int choose_revision(struct ask *a, struct store_revision *record, const c
     if (a->asked == a->serving)
         return 0;
     struct store_revision before = {0};
-    int rc = store_revision_get(a->op.ctx->store, a->uuid, a->asked, &before, NULL);
+    int rc = store_revision_get(a->op.ctx->store, a->uuid, a->asked, &before, OP_ERR(&a->op));
     if (rc == CTCD_E_NOT_FOUND) {
+        error_done(OP_ERR(&a->op));
         a->asked = a->serving;
         *ret_cursor = "";
         return 0;
     }
     if (rc)
-        return rc == CTCD_E_NOMEM ? error_nomem(OP_ERR(&a->op)) : rc;
+        return rc;
     store_revision_done(record);
     *record = before;
     *ret_flags = CTCD_LOGS_ENDED;

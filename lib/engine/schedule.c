@@ -201,9 +201,7 @@ static int record_it(ctcd_schedule *s, ctcd_pipeline *pipeline, const char *name
     int64_t id = 0;
     struct schedule spec = s->spec;
     spec.spec.created_ms = context_wall(ctx);
-    int rc = zones_bind(ctx, &spec.spec, err);
-    if (!rc)
-        rc = schedule_check(&spec, err);
+    int rc = zones_check(ctx, &spec, err);
     if (!rc)
         rc = pipeline_put(pipeline, digest, err);
     if (!rc)

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "engine/flavor.h"
 #include "io/json.h"
+#include "io/secret.h"
 
 #define VARIABLES_MAX 65536
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
@@ -36,12 +37,13 @@ static int check(const char *option, const char *name, const char *value, ctcd_e
     if (text_starts(name, "CTCD_") || text_starts(name, "__"))
         return error_set(err, CTCD_E_INVALID, "choose another name",
                          "option %s: %.100s is not for you to set", option, name);
-    bool relative = text_starts(value, "file:") && value[5] != '/';
+    bool reference = secret_is_reference(value);
+    bool relative = reference && text_starts(value, "file:") && value[5] != '/';
     if (relative)
         return error_set(err, CTCD_E_INVALID, "give file:/PATH",
                          "option %s: %s: a secret's file is named by its absolute path", option,
                          name);
-    if (is_secret(name) && !text_starts(value, "env:") && !text_starts(value, "file:"))
+    if (is_secret(name) && !reference)
         return error_set(err, CTCD_E_INVALID, "give env:NAME or file:PATH",
                          "option %s: %s takes a reference to a secret, never the secret itself",
                          option, name);

@@ -119,6 +119,11 @@ int zones_bind(ctcd_context *ctx, struct schedule_spec *spec, ctcd_error **err) 
     return 0;
 }
 
+int zones_check(ctcd_context *ctx, struct schedule *schedule, ctcd_error **err) {
+    int rc = zones_bind(ctx, &schedule->spec, err);
+    return rc ? rc : schedule_check(schedule, err);
+}
+
 void zones_free(ctcd_context *ctx) {
     for (size_t i = 0; i < ctx->zones.count; i++) {
         zone_done(&ctx->zones.items[i]->zone);

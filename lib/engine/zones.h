@@ -12,6 +12,8 @@ int zones_get(ctcd_context *ctx, const char *name, const struct zone **ret, ctcd
 /* Looks up the zone of a cron schedule, or whether it has changed (at most once a second, by the context's
    clock). Nothing to do for an interval. */
 int zones_bind(ctcd_context *ctx, struct schedule_spec *spec, ctcd_error **err);
+/* The same, and whether the schedule holds together in its zone: before it was known, nobody could tell. */
+int zones_check(ctcd_context *ctx, struct schedule *schedule, ctcd_error **err);
 void zones_free(ctcd_context *ctx);
 
 #endif

@@ -24,11 +24,8 @@ static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
 /* One character (or broken byte) that is no line end; returns how many bytes it took. */
 static size_t add_character(struct buf *out, const char *at, size_t left) {
-    unsigned char c = (unsigned char)at[0];
     size_t len = text_utf8_length(at, left);
-    bool control = len == 1 ? (c < 0x20 && c != '\t') || c == 0x7f
-                            : len == 2 && c == 0xc2 && (unsigned char)at[1] < 0xa0;
-    if (!len || control)
+    if (!len || !*at || (*at != '\t' && text_control(at)))
         buf_add(out, replacement);
     else
         buf_add_bytes(out, at, len);
@@ -171,7 +168,8 @@ static int both_open(struct both *b, ctcd_error **err) {
     if (is_in_both(b))
         b->old_size = 0;
     if (b->old_size && read_at(b->old, line, sizeof line - 1, 0) > 0 &&
-        sscanf(line, ROTATE_DROPPED "%n", &dropped, &notice) == 1 && dropped > 0 && notice > 0) {
+        sscanf(line, ROTATE_DROPPED "%n", &dropped, &notice) == 1 && dropped > 0 &&
+        dropped < INT64_MAX / 4 && notice > 0) { /* the child could have written it, too */
         b->dropped = dropped;
         b->notice = strcspn(line, "\n") + 1 < sizeof line ? (int64_t)strcspn(line, "\n") + 1 : 0;
     }

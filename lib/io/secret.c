@@ -42,6 +42,11 @@ static int from_environment(const char *option, const char *reference, char **re
     return (*ret = mem_copy_text(value)) ? 0 : error_nomem(err);
 }
 
+bool secret_is_reference(const char *value) {
+    return text_starts(value, "env:") ||
+           (text_starts(value, "file:") && !text_starts(value, "file://"));
+}
+
 int secret_read(const char *option, const char *reference, char **ret, ctcd_error **err) {
     _cleanup_(secret_done) char *secret = NULL;
     size_t size = 0;

@@ -3,10 +3,14 @@
 #ifndef CTCD_IO_SECRET_H
 #define CTCD_IO_SECRET_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 #define SECRET_MAX_BYTES 65536
 
+/* Is it "env:NAME" or "file:PATH"? "file://..." is an address, as in MLFLOW_TRACKING_URI. */
+bool secret_is_reference(const char *value);
 /* "env:NAME" or "file:PATH" to the secret, without the newline at its end; owned, for secret_done. `option`
    names it in messages, which never hold the secret. CTCD_E_NOT_FOUND: there is no such variable or file;
    CTCD_E_INVALID: no reference, empty, several lines, or not text. */

@@ -161,11 +161,9 @@ static int copy_in(const char *from, const char *beside, const char *folder, int
         rc = db_open(beside, &copy, err);
     if (!rc)
         rc = db_copy(backup, copy, err);
-    if (rc == CTCD_E_CORRUPT) { /* of the two, the copy is new */
-        error_done(err);
+    if (rc == CTCD_E_CORRUPT) /* of the two, the copy is new */
         return error_set(err, rc, "name a file that ctcd backup has made, and that is whole",
                          "%s is no backup, or a damaged one", from);
-    }
     if (!rc)
         rc = db_leave_wal(copy, err);
     if (!rc)

@@ -68,6 +68,14 @@ START_TEST(backup_and_restore) {
     fails(ctcd_home_backup(ctx, NULL, &err), CTCD_E_INVALID);
     fails(ctcd_home_backup(NULL, file, &err), CTCD_E_INVALID);
     ctx = ctcd_context_unref(ctx);
+    char text[4300];
+    (void)snprintf(text, sizeof text, "%s/text", api_folder);
+    FILE *no_backup = fopen(text, "w");
+    ck_assert_ptr_nonnull(no_backup);
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_gt(fputs("this is no database\n", no_backup), 0);
+    ck_assert_int_eq(fclose(no_backup), 0);
+    ck_assert_int_eq(ctcd_home_restore(second, text, CTCD_RESTORE_FORCE, NULL), CTCD_E_CORRUPT);
     ok(ctcd_home_restore(second, file, CTCD_RESTORE_FORCE, &err));
     ctcd_context_unref(second);
     ctx = api_context(0);

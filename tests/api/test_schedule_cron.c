@@ -186,6 +186,16 @@ START_TEST(what_is_refused) {
                      CTCD_NONE);
     fails(ctcd_schedule_previous(none, 0, NULL, &err), CTCD_E_INVALID);
     ctcd_schedule_unref(none);
+    ctcd_pipeline *idle = NULL; /* only its zone tells that it can never fire */
+    ok(ctcd_pipeline_parse(
+        ctx,
+        "pipeline: idle\nsteps: {s: {command: [\"true\"]}}\nschedule: {cron: \"30 2 "
+        "* 3 sun#2\", timezone: America/New_York, dialect: robfig}\n",
+        NULL, &idle, &err));
+    none = NULL;
+    fails(ctcd_pipeline_schedule(idle, &none, &err), CTCD_E_NEVER);
+    ck_assert_ptr_null(none);
+    ctcd_pipeline_unref(idle);
     ctcd_schedule *moved = cron("0 0 31 4,6,9,11 1", NULL, NULL); /* either day */
     fails(ctcd_schedule_set_dialect(moved, "cronos", &err), CTCD_E_NEVER);
     ck_assert_str_eq(ctcd_schedule_dialect(moved), "vixie");

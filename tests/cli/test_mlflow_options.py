@@ -279,6 +279,7 @@ steps:
                             ("CTCD_HOME=/x", ["not for you to set"]),
                             ("__pyfunc_model_path__=/x", ["not for you to set"]),
                             ("HF_TOKEN=abc", ["HF_TOKEN takes a reference", "env:NAME or file:PATH"]),
+                            ("HF_TOKEN=file:///abc", ["HF_TOKEN takes a reference"]),
                             ("AWS_SECRET_ACCESS_KEY=abc", ["takes a reference"]),
                             ("db_password=abc", ["takes a reference"]), ("OPENAI_API_KEY=x", ["a reference"]),
                             ("A=http://me:pw@host/", ["never holds a password"]),

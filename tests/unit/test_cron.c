@@ -508,6 +508,43 @@ START_TEST(footers) {
 }
 END_TEST
 
+/* What an expression with years says once is said once, however far away one asks. */
+START_TEST(years_do_not_repeat) {
+    static const char *const names[] = {"Europe/Paris", "America/New_York", "Asia/Kolkata"};
+    int64_t far = time_days_from_date(9999, 6, 1) * DAY, at = -1;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct zone zone = zone_named(names[i]);
+        struct cron c = parsed("0 0 1 1 * 2026", CRON_YEAR, CRON_VIXIE);
+        ck_assert(cron_floor(&c, &zone, far, &at));
+        int64_t wall = at + zone_offset(&zone, at);
+        ck_assert_int_eq(wall, time_days_from_date(2026, 1, 1) * DAY);
+        ck_assert(cron_floor(&c, &zone, INT64_MAX, &at));
+        ck_assert_int_eq(at + zone_offset(&zone, at), wall);
+        ck_assert_int_eq(cron_count(&c, &zone, 0, INT64_MAX), 1);
+        ck_assert(!cron_ceil(&c, &zone, time_days_from_date(2415, 1, 1) * DAY, &at));
+        c = parsed("59 23 31 12 * 2199", CRON_YEAR, CRON_VIXIE);
+        ck_assert(cron_ceil(&c, &zone, 0, &at));
+        ck_assert(cron_floor(&c, &zone, far, &wall));
+        ck_assert_int_eq(at, wall);
+        ck_assert_int_eq(cron_count(&c, &zone, at, at + 1), 1);
+        zone_done(&zone);
+    }
+}
+END_TEST
+
+/* A transition so far away that its year cannot be counted. */
+START_TEST(a_transition_beyond_all_years) {
+    unsigned char file[4096];
+    struct zone zone;
+    size_t len = make_file(file, 1, "XXX3EDT4,0/0,J365/23"), at = 44 + 6 + 4 + 44;
+    ck_assert_int_eq(zone_parse("X", (char *)file, len, &zone, NULL), 0);
+    zone_done(&zone);
+    memset(file + at, 0xff, 8);
+    file[at] = 0x7f; /* the largest number there is */
+    ck_assert_int_eq(zone_parse("X", (char *)file, len, &zone, NULL), CTCD_E_CORRUPT);
+}
+END_TEST
+
 START_TEST(summer_time_all_year) {
     unsigned char file[4096];
     struct zone zone;
@@ -555,4 +592,4 @@ END_TEST
 SUITE_MAIN("cron", walls_are_what_the_definition_says, years_end, forward_backward_and_by_count,
            far_away_is_as_near, no_question_takes_long, anything_is_answered,
            windows_are_in_milliseconds, missed_fires_are_counted, zone_files, footers,
-           summer_time_all_year, no_memory)
+           summer_time_all_year, years_do_not_repeat, a_transition_beyond_all_years, no_memory)

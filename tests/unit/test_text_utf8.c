@@ -32,6 +32,7 @@ START_TEST(a_line_has_no_breaks) {
                                    {"\r\n\t", ""},
                                    {"a\x7f\x1b[0m", "a  [0m"},
                                    {"gr\xc3\xbc\xc3\x9f\xff\n\n", "gr\xc3\xbc\xc3\x9f?"},
+                                   {"a\xc2\x9b[0m\xc2\xa0", "a  [0m\xc2\xa0"},
                                    {"  a ", "  a"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[64];

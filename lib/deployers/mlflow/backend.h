@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "io/http.h"
+#include "protocols/mlflow.h"
 
 #define MLFLOW_LOG_LINES 20 /* shown with an error */
 
@@ -45,6 +46,7 @@ void mlflow_forget_notes(const ctcd_revision *revision); /* of the generation be
    pinned to: digest (names the staged folder), name, version, run_id, model_id; and the version of the MLflow
    that was last started. A text is owned, NULL = not in it, or out of memory. */
 #define MEMO_MLFLOW "mlflow"
+int mlflow_protocol(const ctcd_revision *revision, enum mlflow_protocol *ret); /* CTCD_E_NOMEM */
 int mlflow_port(const ctcd_revision *revision);
 char *mlflow_memo(const ctcd_revision *revision, const char *key);
 /* Sets one value in the memo, keeps the others; value NULL = leave it. */

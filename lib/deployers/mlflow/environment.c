@@ -214,18 +214,12 @@ int environment_find(const struct mlflow *backend, const ctcd_options *options,
 
 #define VARIABLES_MAX 65536
 
-/* "file://..." is an address, as in MLFLOW_TRACKING_URI. */
-static bool is_reference(const char *value) {
-    return text_starts(value, "env:") ||
-           (text_starts(value, "file:") && !text_starts(value, "file://"));
-}
-
 static int add_variable(const char *name, const char *value, char ***ret, ctcd_error **err) {
     _cleanup_(secret_done) char *secret = NULL;
     _cleanup_(mem_free_ptr) char *option = mem_text("environment: %s", name);
-    int rc = !option               ? error_nomem(err)
-             : is_reference(value) ? secret_read(option, value, &secret, err)
-                                   : 0;
+    int rc = !option                      ? error_nomem(err)
+             : secret_is_reference(value) ? secret_read(option, value, &secret, err)
+                                          : 0;
     if (rc)
         return rc;
     return strv_take(ret, mem_text("%s=%s", name, secret ? secret : value)) ? 0 : error_nomem(err);

@@ -182,13 +182,12 @@ void mlflow_forget_notes(const ctcd_revision *revision) {
             (void)file_remove(path, NULL);
 }
 
-/* A new reference; NULL = there is none, or it cannot be read. */
+/* A new reference, empty where there is none or where it cannot be read; NULL = out of memory. */
 static struct json *memo_of(const ctcd_revision *revision) {
     struct json *memo = NULL;
     const char *text = ctcd_revision_memo(revision);
-    if (text[0] && json_parse(text, strlen(text), MEMO_MAX, 0, "memo", &memo, NULL))
-        return NULL;
-    return memo;
+    int rc = text[0] ? json_parse(text, strlen(text), MEMO_MAX, 0, "memo", &memo, NULL) : 0;
+    return rc == CTCD_E_NOMEM || memo ? memo : json_new_object();
 }
 
 char *mlflow_memo(const ctcd_revision *revision, const char *key) {
@@ -201,8 +200,6 @@ int mlflow_set_memo(ctcd_revision *revision, const char *key, const char *value)
         return 0;
     _cleanup_(json_done) struct json *memo = memo_of(revision);
     _cleanup_(mem_free_ptr) char *text = NULL;
-    if (!memo)
-        memo = json_new_object();
     bool set = text_same(key, "port") ? json_set_int(memo, key, atoi(value))
                                       : json_set_text(memo, key, value);
     if (!set || !(text = json_to_text(memo)))
@@ -213,9 +210,19 @@ int mlflow_set_memo(ctcd_revision *revision, const char *key, const char *value)
 char *mlflow_model_folder(ctcd_call *call, const ctcd_revision *revision) {
     _cleanup_(json_done) struct json *memo = memo_of(revision);
     const char *digest = json_get_text(memo, "digest"), *folder = NULL;
+    if (!memo)
+        return NULL;
     if (!digest)
         return mem_copy_text(ctcd_revision_pinned_uri(revision));
     return ctcd_call_folder(call, &folder) ? NULL : mem_text("%s/models/%s", folder, digest);
+}
+
+int mlflow_protocol(const ctcd_revision *revision, enum mlflow_protocol *ret) {
+    _cleanup_(json_done) struct json *memo = memo_of(revision);
+    if (!memo)
+        return CTCD_E_NOMEM;
+    *ret = mlflow_protocol_of(json_get_text(memo, MEMO_MLFLOW));
+    return 0;
 }
 
 int mlflow_port(const ctcd_revision *revision) {

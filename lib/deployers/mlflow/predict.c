@@ -38,8 +38,9 @@ static int name_columns(ctcd_call *call, const ctcd_revision *revision,
 static int encode(ctcd_call *call, const ctcd_revision *revision, const char *input, char **ret,
                   ctcd_error **err) {
     _cleanup_(mem_free_ptr) char *body = NULL;
-    _cleanup_(mem_free_ptr) char *version = mlflow_memo(revision, MEMO_MLFLOW);
-    enum mlflow_protocol protocol = mlflow_protocol_of(version);
+    enum mlflow_protocol protocol = MLFLOW_PROTOCOL_2;
+    if (mlflow_protocol(revision, &protocol))
+        return error_nomem(err);
     int rc = mlflow_encode_for(protocol, input, strlen(input), MLFLOW_AUTO, &body, err);
     if (rc)
         return rc;
